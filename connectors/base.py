@@ -1,0 +1,76 @@
+"""The contract every app connector keeps: the same verbs in the same order, each safe to send twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from typing import Protocol, runtime_checkable
+
+from mappings.access import Account
+
+
+class Outcome(StrEnum):
+    """Whether a write changed anything. Both are successes."""
+
+    DONE = "done"
+    ALREADY = "already"
+
+
+@runtime_checkable
+class App(Protocol):
+    """An app whose accounts can be read and written. All calls block; errors are of `connectors.errors`.
+
+    Ids are the app's own account ids. Attributes go by the app's own field names, dotted when nested.
+    """
+
+    name: str
+    """File name of the app's YAML, without the ending."""
+
+    def check(self) -> str:
+        """Prove connection and permission with one cheap read; returns a sentence for `rollcall doctor`."""
+
+    def accounts(self) -> Iterator[Account]:
+        """Every account, page by page. Entitlements may be left out where the app lists them elsewhere."""
+
+    def find(self, key: str) -> Account | None:
+        """The account whose key equals `key` (without case), whatever the search returned first."""
+
+    def read(self, id: str) -> Account | None:
+        """The account with this id, with its entitlements; None where the app says there is none."""
+
+    def create(self, attributes: Mapping[str, str]) -> tuple[Outcome, str]:
+        """Make an active account; returns its id. ALREADY where the key was taken by the same account."""
+
+    def update(self, id: str, attributes: Mapping[str, str]) -> Outcome:
+        """Set these attributes and no others."""
+
+    def enable(self, id: str) -> Outcome:
+        """Make the account usable again."""
+
+    def disable(self, id: str) -> Outcome:
+        """Make the account unusable. ALREADY where it is, or is gone."""
+
+    def delete(self, id: str) -> Outcome:
+        """Remove the account for good. ALREADY where it is gone."""
+
+
+@runtime_checkable
+class Grants(Protocol):
+    """An app that has entitlements: groups, roles, teams, licences."""
+
+    def entitlements(self) -> Iterator[str]:
+        """Names of all entitlements the app knows."""
+
+    def grant(self, id: str, entitlement: str) -> Outcome:
+        """Give the account this entitlement."""
+
+    def revoke(self, id: str, entitlement: str) -> Outcome:
+        """Take it away. ALREADY where it is not held."""
+
+
+@runtime_checkable
+class Sessions(Protocol):
+    """An app whose sessions can be ended."""
+
+    def end_sessions(self, id: str) -> Outcome:
+        """Sign the account out everywhere."""

@@ -1,0 +1,181 @@
+"""The closed vocabulary of a mappings folder: one model per kind of file. `${NAME}` stands for a variable
+of the environment, `{attribute}` for a value of the person."""
+
+from __future__ import annotations
+
+import re
+from datetime import time
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from mappings.people import COLUMNS, Person
+
+DERIVED = ("display_name", "user_name", "manager_email")
+"""Attributes that Rollcall works out and templates may use besides those of a Person."""
+
+
+class Words(BaseModel):
+    """A part of a mappings file: frozen, and no word that is not listed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def as_list(value: Any) -> Any:
+    """One word means a list of one."""
+    return value if isinstance(value, list) or value is None else [value]
+
+
+OneOrMore = Annotated[tuple[str, ...], BeforeValidator(as_list)]
+
+
+class Tier(StrEnum):
+    """When an app's turn comes: sso, then idp, then app."""
+
+    SSO = "sso"
+    IDP = "idp"
+    APP = "app"
+
+
+class Location(Words):
+    """A place of work and its day."""
+
+    time_zone: str
+    """IANA name."""
+    country: str | None = None
+    start_of_day: time = time(8)
+    """Local time at which joiners begin."""
+    cut_off: time = time(18)
+    """Local time on the last day at which leavers end."""
+
+
+class Emails(Words):
+    """How a work e-mail is made where HR has none."""
+
+    domain: str
+    pattern: OneOrMore = ("{given_name}.{family_name}",)
+    """Tried in order; after the last one a number is added."""
+    reserved: tuple[str, ...] = ()
+    """Local parts nobody may have (admin, info, …)."""
+
+
+class Company(Words):
+    """company.yaml: what holds for everybody."""
+
+    name: str
+    hr: str
+    """The file under hr/ that is the source of truth."""
+    time_zone: str = "UTC"
+    locations: dict[str, Location] = Field(default_factory=dict)
+    email: Emails
+    worker_types: tuple[str, ...] = ("employee", "contractor", "intern", "external")
+    prehire_days: int = Field(default=0, ge=0)
+    """Days before the hire date from which accounts are prepared."""
+
+
+class HrSource(Words):
+    """hr/<name>.yaml: how an HR system's fields become a Person's."""
+
+    connector: str
+    """A file under connectors/hr: csv, bamboohr, …"""
+    fields: dict[str, str]
+    """Person attribute (or `extra.<name>`) -> the source's field name."""
+    values: dict[str, dict[str, str]] = Field(default_factory=dict)
+    """Person attribute -> the source's word -> ours; words not listed pass as they are."""
+    defaults: dict[str, str] = Field(default_factory=dict)
+    """Person attribute -> value where the source has none."""
+    dates: OneOrMore = ("%Y-%m-%d",)
+    """Date formats (strptime), tried in order."""
+    nulls: tuple[str, ...] = ("",)
+    """Words that mean `nothing`, compared without case and surrounding blanks."""
+    write_back: tuple[Literal["work_email"], ...] = ()
+    """What Rollcall may write to HR."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """The connector's own settings, checked by the connector."""
+
+    @model_validator(mode="after")
+    def known_fields(self) -> HrSource:
+        for section in (self.fields, self.values, self.defaults):
+            for name in section:
+                if name not in COLUMNS and not name.startswith("extra."):
+                    raise ValueError(f"unknown attribute {name!r}; known ones are {', '.join(COLUMNS)}, extra.<name>")
+        missing = {"employee_id", "given_name", "family_name", "hire_date"} - set(self.fields)
+        if missing:
+            raise ValueError(f"fields lacks {', '.join(sorted(missing))}")
+        return self
+
+
+class Limits(Words):
+    """An app's published rate limit."""
+
+    requests: int = Field(gt=0)
+    per: Literal["second", "minute", "hour"] = "minute"
+
+
+class AppRules(Words):
+    """apps/<name>.yaml: an app, how it is reached and what an account looks like there."""
+
+    title: str
+    """The name people use."""
+    tier: Tier
+    connector: str
+    """scim, rest, manual, or a file under connectors/apps."""
+    needs: tuple[str, ...] = ()
+    """Further apps whose steps come first."""
+    attributes: dict[str, str] = Field(default_factory=dict)
+    """The app's field (dotted when nested) -> template, e.g. `{work_email}`."""
+    key: str = "userName"
+    """Which of the attributes the app finds an account by."""
+    entitlements: tuple[str, ...] | None = None
+    """Names the app can grant; left out means any name (groups made by the company)."""
+    leaver: Literal["disable", "delete", "keep"] = "disable"
+    owner: str
+    """Who gets the manual tasks: an address or a team's name."""
+    instructions: dict[str, str] = Field(default_factory=dict)
+    """For manual tasks: verb -> what to do, as a template."""
+    limits: Limits | None = None
+    options: dict[str, Any] = Field(default_factory=dict)
+    """The connector's own settings (url, auth, paths, …), checked by the connector."""
+
+    @model_validator(mode="after")
+    def key_is_an_attribute(self) -> AppRules:
+        if self.attributes and self.key not in self.attributes:
+            raise ValueError(f"key {self.key!r} is not one of attributes: {', '.join(self.attributes)}")
+        for field, template in self.attributes.items():
+            check_template(template, f"attributes.{field}")
+        return self
+
+
+class Playbook(Words):
+    """playbooks/<name>.yaml: who gets what, named as people name it."""
+
+    title: str
+    who: dict[str, OneOrMore] = Field(default_factory=dict)
+    """Person attribute -> the value or values that match; all must. Empty means everybody."""
+    unless: dict[str, OneOrMore] = Field(default_factory=dict)
+    """As `who`: people matching all of it are left out."""
+    give: tuple[str, ...]
+    """`app` for an account, `app:entitlement` (which implies the account); `{attribute}` may stand in the name."""
+
+    @model_validator(mode="after")
+    def known_words(self) -> Playbook:
+        for section in (self.who, self.unless):
+            for name in section:
+                if name not in Person.model_fields and not name.startswith("extra."):
+                    known = ", ".join(Person.model_fields)
+                    raise ValueError(f"unknown attribute {name!r}; known ones are {known}, extra.<name>")
+        for given in self.give:
+            check_template(given, "give")
+        return self
+
+
+PLACE = re.compile(r"\{([^{}]*)\}")
+
+
+def check_template(template: str, where: str) -> None:
+    """Refuse a template that names an attribute nobody has."""
+    for name in PLACE.findall(template):
+        if name not in COLUMNS and name not in DERIVED and not name.startswith("extra."):
+            known = ", ".join([*COLUMNS, *DERIVED, "extra.<name>"])
+            raise ValueError(f"{where}: unknown attribute {{{name}}}; known ones are {known}")
