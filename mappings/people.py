@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date
 from enum import StrEnum
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -124,18 +123,20 @@ def status_on(person: Person, on: date) -> Status:
     return Status(status_frame(frame_of([person]), on).iloc[0])
 
 
-def status_frame(people: pd.DataFrame, on: date | pd.Series) -> pd.Series:
-    """Status of each row on `on`: one date for all, or a Series of local dates aligned with the rows."""
+def status_frame(people: pd.DataFrame, on: date | pd.Series, leaving: pd.Series | None = None) -> pd.Series:
+    """Status of each row on `on`: one date for all, or a Series of local dates aligned with the rows.
+
+    `leaving` is the date that counts for the last day, where it differs (see mappings.clock).
+    """
     today = on if isinstance(on, pd.Series) else pd.Series(pd.Timestamp(on), index=people.index)
     hired, last = people["hire_date"], people["last_day"]
     word = people["employment_status"].fillna("")
-    gone = (last.notna() & (today > last)) | (last.isna() & (word == "terminated"))
+    gone = (last.notna() & ((today if leaving is None else leaving) > last)) | (
+        last.isna() & (word == "terminated") & ~(today < hired)
+    )
     cases = [hired.isna(), gone, today < hired, word == "leave", last.notna()]
     names = [Status.UNKNOWN, Status.TERMINATED, Status.PREHIRE, Status.LEAVE, Status.NOTICE]
-    return pd.Series(np.select(cases, [s.value for s in names], Status.ACTIVE.value), index=people.index)
-
-
-def local_dates(zones: pd.Series, now: datetime) -> pd.Series:
-    """Today's date in each row's time zone (IANA names) at the instant `now` (aware)."""
-    today = {zone: pd.Timestamp(now.astimezone(ZoneInfo(zone)).date()) for zone in zones.unique()}
-    return zones.map(today).astype("datetime64[s]")
+    found = np.select(
+        [c.to_numpy(dtype=bool, na_value=False) for c in cases], [s.value for s in names], Status.ACTIVE.value
+    )
+    return pd.Series(found, index=people.index, dtype="string")

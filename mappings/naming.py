@@ -1,0 +1,38 @@
+"""Work e-mail addresses and user names: any script to ASCII, unique."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Container, Iterator
+
+from anyascii import anyascii
+
+from mappings.people import Person
+from mappings.rules import fill, values_of
+from mappings.vocabulary import Emails
+
+LOCAL_PART_MAX = 64
+"""Octets before the @ (RFC 5321, 4.5.3.1.1)."""
+
+
+def fold(name: str) -> str:
+    """`Sánchez-O'Neill Jr.` → `sanchez-oneilljr`: ASCII letters, digits and hyphens, in lower case."""
+    return re.sub(r"[^a-z0-9-]", "", anyascii(name).lower()).strip("-")
+
+
+def addresses(person: Person, emails: Emails) -> Iterator[str]:
+    """Addresses for a person in order of preference, without end: the patterns, then the first one numbered from 2."""
+    folded = {k: fold(v) for k, v in values_of(person).items()}
+    folded["given_name"] = fold(person.preferred_name or person.given_name) or fold(person.given_name)
+    filled = [re.sub(r"\.{2,}", ".", fill(p, folded) or "").strip(".") for p in emails.pattern]
+    local = [text[:LOCAL_PART_MAX] for text in filled if text] or [fold(person.employee_id) or "user"]
+    yield from (f"{text}@{emails.domain}" for text in local)
+    for number in itertools.count(2):
+        yield f"{local[0][: LOCAL_PART_MAX - len(str(number))]}{number}@{emails.domain}"
+
+
+def work_email(person: Person, emails: Emails, taken: Container[str]) -> str:
+    """The first address for a person that is neither reserved nor in `taken` (lower case)."""
+    reserved = {word.lower() for word in emails.reserved}
+    return next(a for a in addresses(person, emails) if a not in taken and a.partition("@")[0] not in reserved)

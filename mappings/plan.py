@@ -1,0 +1,236 @@
+"""plan = desired − actual: the steps for one person, ordered, with a content hash."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from mappings.access import Account, Target
+from mappings.folder import Rules
+from mappings.rules import canonical
+from mappings.vocabulary import Tier
+
+
+class Verb(StrEnum):
+    """What a step does."""
+
+    EMAIL = "assign e-mail"
+    CREATE = "create account"
+    ENABLE = "enable account"
+    UPDATE = "update account"
+    GRANT = "grant"
+    REVOKE = "revoke"
+    DISABLE = "disable account"
+    END_SESSIONS = "end sessions"
+    DELETE = "delete account"
+
+
+LOSING = (Verb.REVOKE, Verb.DISABLE, Verb.END_SESSIONS, Verb.DELETE)
+
+
+class Layer(StrEnum):
+    """Whose turn it is: the work e-mail, the SSO account, groups, the department apps."""
+
+    EMAIL = "email"
+    SSO = "sso"
+    IDP = "idp"
+    APP = "app"
+
+
+class Step(BaseModel):
+    """One verb at one app for one person."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    """`app verb entitlement`: the same for the same step of the same person, always."""
+    app: str
+    verb: Verb
+    layer: Layer
+    entitlement: str | None = None
+    attributes: dict[str, str] = Field(default_factory=dict)
+    """For create and update: what to set. For the work e-mail: `work_email`."""
+    entitlements: tuple[str, ...] = ()
+    """For an account made by hand: what it should hold, said in one task."""
+    before: dict[str, str] = Field(default_factory=dict)
+    """For update: what stood there."""
+    why: str
+    needs: tuple[str, ...] = ()
+    """Steps that must have succeeded; otherwise this one is blocked."""
+    after: tuple[str, ...] = ()
+    """Steps that must be over, well or badly."""
+
+
+class Plan(BaseModel):
+    """The steps that make the apps agree with HR for one person, in an order that may be carried out."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    person_id: str
+    user_name: str
+    steps: tuple[Step, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What was seen and left alone, or could not be read."""
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the canonical steps: what an approver approves."""
+        body = [s.model_dump(mode="json") for s in self.steps]
+        return hashlib.sha256(canonical([self.person_id, body])).hexdigest()
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of one person's account in one app before planning."""
+
+    account: Account | None
+    """As read from the app, or from the record where the app cannot be read."""
+    granted: Mapping[str, str] = field(default_factory=dict)
+    """Entitlements that Rollcall gave and has not taken back -> why."""
+    active_by_us: bool | None = None
+    """Whether Rollcall last left the account active; None: it never touched it."""
+
+
+def plan(
+    person_id: str,
+    user_name: str,
+    targets: Mapping[str, Target],
+    known: Mapping[str, Known],
+    rules: Rules,
+    *,
+    leaving: str = "",
+    new_email: str | None = None,
+    sessions: frozenset[str] = frozenset(),
+    notes: Iterable[str] = (),
+) -> Plan:
+    """The steps from `known` to `targets`.
+
+    `leaving`: why the person should have nothing (then `targets` is empty). `new_email`: an address to be
+    assigned first. `sessions`: apps whose sessions can be ended.
+    """
+    work = Draft(rules, sessions, notes=list(notes))
+    if new_email:
+        why = "HR has no work e-mail"
+        work.add("hr", Verb.EMAIL, why, layer=Layer.EMAIL, attributes={"work_email": new_email})
+    for app in rules.apps:
+        here = known.get(app, Known(None))
+        if app in targets:
+            work.gain(targets[app], here)
+        elif here.account or here.granted:
+            work.lose(app, here, leaving or "no rule gives this app any more")
+    return Plan(
+        person_id=person_id, user_name=user_name, steps=work.ordered(bool(leaving)), notes=tuple(work.notes)
+    )
+
+
+@dataclass
+class Draft:
+    """Steps being collected, before their order is known."""
+
+    rules: Rules
+    sessions: frozenset[str]
+    notes: list[str]
+    steps: list[Step] = field(default_factory=list)
+
+    def add(self, app: str, verb: Verb, why: str, layer: Layer | None = None, **more: object) -> None:
+        """Add a step at `app`; its layer follows from the app's tier and the verb."""
+        name = more.get("entitlement")
+        ident = f"{app} {verb}" + (f" {name}" if name else "")
+        step = {"id": ident, "app": app, "verb": verb, "layer": layer or self.layer(app, verb), "why": why}
+        self.steps.append(Step.model_validate(step | more))
+
+    def layer(self, app: str, verb: Verb) -> Layer:
+        """Groups of the SSO itself belong to the second layer."""
+        tier = self.rules.apps[app].tier
+        if tier is Tier.SSO and verb in (Verb.GRANT, Verb.REVOKE):
+            return Layer.IDP
+        return Layer(tier.value)
+
+    def gain(self, target: Target, here: Known) -> None:
+        """Steps that bring an account up to its target."""
+        app, account = target.app, here.account
+        if account is None:
+            by_hand = self.rules.apps[app].connector == "manual"
+            names = tuple(sorted(target.entitlements)) if by_hand else ()
+            self.add(app, Verb.CREATE, target.why, attributes=target.attributes, entitlements=names)
+            if by_hand:
+                return
+        else:
+            self.mend(target, account, here)
+        holds = account.entitlements if account else frozenset()
+        for name, why in sorted(target.entitlements.items()):
+            if name not in holds:
+                self.add(app, Verb.GRANT, why, entitlement=name)
+        for name in sorted(holds - set(target.entitlements)):
+            if name in here.granted:
+                self.add(app, Verb.REVOKE, f"no rule gives it any more; it came by {here.granted[name]}", entitlement=name)
+            else:
+                self.notes.append(f"{app}: {name} is held but was not given by Rollcall; left alone")
+
+    def mend(self, target: Target, account: Account, here: Known) -> None:
+        """Enable and update an account that exists."""
+        if not account.active and here.active_by_us:
+            self.notes.append(f"{target.app}: the account was disabled by somebody else; left alone")
+        elif not account.active:
+            self.add(target.app, Verb.ENABLE, target.why)
+        differs = {k: v for k, v in target.attributes.items() if account.attributes.get(k, "") != v}
+        if differs:
+            before = {k: account.attributes.get(k, "") for k in differs}
+            self.add(target.app, Verb.UPDATE, "HR's values differ", attributes=differs, before=before)
+
+    def lose(self, app: str, here: Known, why: str) -> None:
+        """Steps that end an account, by the app's own policy."""
+        account, policy = here.account, self.rules.apps[app].leaver
+        if policy == "delete" and account:
+            self.add(app, Verb.DELETE, why)
+            return
+        if account and account.active and policy == "disable":
+            self.add(app, Verb.DISABLE, why)
+            if app in self.sessions:
+                self.add(app, Verb.END_SESSIONS, why)
+        for name in sorted(account.entitlements if account else here.granted):
+            self.add(app, Verb.REVOKE, why, entitlement=name)
+
+    def ordered(self, leaving: bool) -> tuple[Step, ...]:
+        """The steps with their edges: gains layer by layer; then, or for a leaver at once, the losses."""
+        gains = [s for s in self.steps if s.verb not in LOSING]
+        losses = [s for s in self.steps if s.verb in LOSING]
+        placed = [s.model_copy(update={"needs": self.gain_needs(s, gains)}) for s in by_layer(gains)]
+        ends = tuple(s.id for s in gains if not any(s.id in p.needs for p in placed))
+        for step in sorted(losses, key=lambda s: (list(Layer).index(s.layer), LAST.index(s.verb))):
+            order = {"after": self.loss_after(step, losses, leaving), "needs": () if leaving else ends}
+            placed.append(step.model_copy(update=order))
+        return tuple(placed)
+
+    def gain_needs(self, step: Step, gains: list[Step]) -> tuple[str, ...]:
+        """What must have worked before: the account in the same app, and the nearest earlier layer."""
+        own = [s.id for s in gains if s.app == step.app and VERBS.index(s.verb) < VERBS.index(step.verb)]
+        if own and step.layer is not Layer.IDP:
+            return tuple(own[-1:] if step.verb is not Verb.GRANT else [i for i in own if not i.startswith(f"{step.app} {Verb.GRANT}")][-1:])
+        earlier: list[str] = []
+        for layer in reversed(list(Layer)[: list(Layer).index(step.layer)]):
+            earlier = [s.id for s in gains if s.layer is layer]
+            if earlier:
+                break
+        named = set(self.rules.apps[step.app].needs) if step.app in self.rules.apps else set()
+        return tuple(dict.fromkeys([*earlier, *(s.id for s in gains if s.app in named)]))
+
+    def loss_after(self, step: Step, losses: list[Step], leaving: bool) -> tuple[str, ...]:
+        """A leaver's SSO goes first, everything else then side by side; within an app the account first."""
+        own = [s.id for s in losses if s.app == step.app and LAST.index(s.verb) < LAST.index(step.verb)]
+        if own or not leaving or step.layer is Layer.SSO:
+            return tuple(own[:1])
+        return tuple(s.id for s in losses if s.layer is Layer.SSO)
+
+
+VERBS = [Verb.EMAIL, Verb.CREATE, Verb.ENABLE, Verb.UPDATE, Verb.GRANT]
+LAST = [Verb.DELETE, Verb.DISABLE, Verb.END_SESSIONS, Verb.REVOKE]
+
+
+def by_layer(steps: list[Step]) -> list[Step]:
+    """In the order of layers, then of verbs; otherwise as they came."""
+    return sorted(steps, key=lambda s: (list(Layer).index(s.layer), VERBS.index(s.verb)))
