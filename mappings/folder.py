@@ -138,7 +138,8 @@ def line_of(tree: Any, loc: tuple[Any, ...]) -> int:
     line = 1
     for part in loc:
         try:
-            line = tree.lc.key(part)[0] + 1 if isinstance(tree, dict) else tree.lc.item(part)[0] + 1
+            place = tree.lc.item(part) if isinstance(part, int) else tree.lc.key(part)
+            line = place[0] + 1
             tree = tree[part]
         except (AttributeError, KeyError, IndexError, TypeError):
             break
@@ -195,7 +196,12 @@ def check(
 
 
 def check_playbook(
-    reader: Reader, name: str, playbook: Playbook, company: Company, apps: dict[str, AppRules], broken: set[str]
+    reader: Reader,
+    name: str,
+    playbook: Playbook,
+    company: Company,
+    apps: dict[str, AppRules],
+    broken: set[str],
 ) -> Iterator[str]:
     """Apps, entitlements and worker types that a playbook names must exist."""
     for given in playbook.give:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from mappings.people import COLUMNS, EXTRA, Status
@@ -56,7 +57,7 @@ def changes(old: pd.DataFrame, was: pd.Series, new: pd.DataFrame, status: pd.Ser
     return pd.concat([frame, lost], ignore_index=True) if len(lost) else frame
 
 
-def differences(old: pd.DataFrame, new: pd.DataFrame, place: np.ndarray) -> pd.DataFrame:  # type: ignore[type-arg]
+def differences(old: pd.DataFrame, new: pd.DataFrame, place: npt.NDArray[np.intp]) -> pd.DataFrame:
     """A bool column per attribute: whether a known person's value is another one. Columns without any are left out."""
     known = place >= 0
     columns = [c for c in dict.fromkeys([*new.columns, *old.columns]) if c in COLUMNS or c.startswith(EXTRA)]
@@ -71,7 +72,7 @@ def differences(old: pd.DataFrame, new: pd.DataFrame, place: np.ndarray) -> pd.D
     return pd.DataFrame(found, index=range(len(new)))
 
 
-def differ(before: pd.Series | None, after: pd.Series | None, length: int) -> np.ndarray:  # type: ignore[type-arg]
+def differ(before: pd.Series | None, after: pd.Series | None, length: int) -> npt.NDArray[np.bool_]:
     """Row by row, whether two columns differ; two missing values are alike."""
     if before is None or after is None:
         there = after if before is None else before
@@ -82,11 +83,11 @@ def differ(before: pd.Series | None, after: pd.Series | None, length: int) -> np
     return np.asarray(unlike & ~both_missing)
 
 
-def kinds(was: pd.Series, status: pd.Series, differs: pd.DataFrame) -> np.ndarray:  # type: ignore[type-arg]
+def kinds(was: pd.Series, status: pd.Series, differs: pd.DataFrame) -> npt.NDArray[np.str_]:
     """The kind of each row, the weightiest first."""
 
-    def any_of(*names: str) -> np.ndarray:  # type: ignore[type-arg]
-        return differs.reindex(columns=[n for n in names if n in differs]).to_numpy(dtype=bool).any(axis=1)
+    def any_of(*names: str) -> npt.NDArray[np.bool_]:
+        return np.asarray(differs[[n for n in names if n in differs]].to_numpy(dtype=bool).any(axis=1))
 
     begun = status.isin([Status.ACTIVE, Status.NOTICE, Status.LEAVE])
     had_begun = was.isin([Status.ACTIVE, Status.NOTICE, Status.LEAVE])
@@ -103,13 +104,14 @@ def kinds(was: pd.Series, status: pd.Series, differs: pd.DataFrame) -> np.ndarra
         (Kind.MOVER, any_of(*MOVE_COLUMNS)),
         (Kind.CHANGED, differs.to_numpy(dtype=bool).any(axis=1)),
     ]
-    return np.select([np.asarray(mask, dtype=bool) for _, mask in cases], [k.value for k, _ in cases], Kind.SAME.value)
+    masks = [np.asarray(mask, dtype=bool) for _, mask in cases]
+    return np.select(masks, [kind.value for kind, _ in cases], Kind.SAME.value)
 
 
 def told(differs: pd.DataFrame) -> pd.Series:
     """The names of the changed columns, comma-separated, per row."""
-    words = pd.Series("", index=differs.index)
-    rows = np.flatnonzero(differs.to_numpy(dtype=bool).any(axis=1))
     table, columns = differs.to_numpy(dtype=bool), list(differs.columns)
-    words.iloc[rows] = [", ".join(c for c, hit in zip(columns, table[r], strict=True) if hit) for r in rows]
-    return words
+    words = [""] * len(table)
+    for row in np.flatnonzero(table.any(axis=1)):
+        words[row] = ", ".join(c for c, hit in zip(columns, table[row], strict=True) if hit)
+    return pd.Series(words, index=differs.index, dtype="string")

@@ -122,9 +122,7 @@ def plan(
             work.gain(targets[app], here)
         elif here.account or here.granted:
             work.lose(app, here, leaving or "no rule gives this app any more")
-    return Plan(
-        person_id=person_id, user_name=user_name, steps=work.ordered(bool(leaving)), notes=tuple(work.notes)
-    )
+    return Plan(person_id=person_id, user_name=user_name, steps=work.ordered(bool(leaving)), notes=tuple(work.notes))
 
 
 @dataclass
@@ -167,7 +165,8 @@ class Draft:
                 self.add(app, Verb.GRANT, why, entitlement=name)
         for name in sorted(holds - set(target.entitlements)):
             if name in here.granted:
-                self.add(app, Verb.REVOKE, f"no rule gives it any more; it came by {here.granted[name]}", entitlement=name)
+                why = f"no rule gives it any more; it came by {here.granted[name]}"
+                self.add(app, Verb.REVOKE, why, entitlement=name)
             else:
                 self.notes.append(f"{app}: {name} is held but was not given by Rollcall; left alone")
 
@@ -208,9 +207,9 @@ class Draft:
 
     def gain_needs(self, step: Step, gains: list[Step]) -> tuple[str, ...]:
         """What must have worked before: the account in the same app, and the nearest earlier layer."""
-        own = [s.id for s in gains if s.app == step.app and VERBS.index(s.verb) < VERBS.index(step.verb)]
-        if own and step.layer is not Layer.IDP:
-            return tuple(own[-1:] if step.verb is not Verb.GRANT else [i for i in own if not i.startswith(f"{step.app} {Verb.GRANT}")][-1:])
+        own = [s.id for s in gains if s.app == step.app and s.layer is step.layer and earlier_verb(s, step)]
+        if own:
+            return (own[-1],)
         earlier: list[str] = []
         for layer in reversed(list(Layer)[: list(Layer).index(step.layer)]):
             earlier = [s.id for s in gains if s.layer is layer]
@@ -229,6 +228,11 @@ class Draft:
 
 VERBS = [Verb.EMAIL, Verb.CREATE, Verb.ENABLE, Verb.UPDATE, Verb.GRANT]
 LAST = [Verb.DELETE, Verb.DISABLE, Verb.END_SESSIONS, Verb.REVOKE]
+
+
+def earlier_verb(one: Step, other: Step) -> bool:
+    """Whether an account gets `one` before `other`."""
+    return VERBS.index(one.verb) < VERBS.index(other.verb)
 
 
 def by_layer(steps: list[Step]) -> list[Step]:

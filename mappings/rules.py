@@ -69,7 +69,12 @@ def grants_of(people: pd.DataFrame, playbook: Playbook, given: str) -> pd.DataFr
     entitlement = fill_frame(name, people)
     found = people.loc[entitlement.notna(), "employee_id"]
     return pd.DataFrame(
-        {"person_id": found, "app": app, "entitlement": entitlement[entitlement.notna()], "why": reason(playbook)}
+        {
+            "person_id": found,
+            "app": app,
+            "entitlement": entitlement[entitlement.notna()],
+            "why": reason(playbook),
+        }
     )
 
 
@@ -84,8 +89,13 @@ def fill_frame(template: str, people: pd.DataFrame) -> pd.Series:
     """A template's text for each row; NA where a value is missing."""
     text = pd.Series("", index=people.index, dtype="string")
     for number, part in enumerate(PLACE.split(template)):
-        text = text + (part if number % 2 == 0 else people.get(part, pd.Series(pd.NA, people.index, dtype="string")))
+        text = text + (column(people, part) if number % 2 else part)
     return text
+
+
+def column(people: pd.DataFrame, name: str) -> pd.Series:
+    """A column of a frame of people as text; all NA where there is none."""
+    return people[name].astype("string") if name in people else pd.Series(pd.NA, people.index, dtype="string")
 
 
 def fill(template: str, values: dict[str, str]) -> str | None:
@@ -131,9 +141,10 @@ def fingerprints(people: pd.DataFrame, status: pd.Series, here: pd.Series, rules
 
     Covers the HR row, the status, whether the person should have access, and the rules.
     """
-    salt = int(rules.hash[:15] or "0", 16)
+    salt = np.uint64(int(rules.hash[:15] or "0", 16))
     whole = people.assign(status=status, here=here)
-    return pd.util.hash_pandas_object(whole, index=False, categorize=False) ^ np.uint64(salt)
+    numbers = pd.util.hash_pandas_object(whole, index=False, categorize=False).to_numpy(dtype="uint64")
+    return pd.Series(numbers ^ salt, index=people.index)
 
 
 def canonical(value: Any) -> bytes:
