@@ -180,11 +180,13 @@ def check(
     """What single files cannot know: names that other files must define."""
     broken = {p.split(":")[0] for p in reader.problems}
     if company.hr not in hr and f"hr/{company.hr}.yaml" not in broken:
-        yield f"{reader.line('company.yaml', company.hr)}: hr: no file hr/{company.hr}.yaml; known sources are {names(hr)}"
+        where = reader.line("company.yaml", company.hr)
+        yield f"{where}: hr: no file hr/{company.hr}.yaml; known sources are {names(hr)}"
     zones = {"time_zone": company.time_zone} | {f"locations.{k}": v.time_zone for k, v in company.locations.items()}
-    for where, zone in zones.items():
+    for word, zone in zones.items():
         if not is_zone(zone):
-            yield f"{reader.line('company.yaml', zone)}: {where}: unknown time zone {zone!r}; use an IANA name like Europe/Berlin"
+            where = reader.line("company.yaml", zone)
+            yield f"{where}: {word}: unknown time zone {zone!r}; use an IANA name like Europe/Berlin"
     for name, app in apps.items():
         for needed in app.needs:
             if needed not in apps and f"apps/{needed}.yaml" not in broken:
@@ -216,7 +218,8 @@ def check_playbook(
             yield f"{where}: give: {app} has no entitlement {entitlement!r}; {suggest(entitlement, list(known))}"
     for word in (*playbook.who.get("worker_type", ()), *playbook.unless.get("worker_type", ())):
         if word not in company.worker_types:
-            yield f"{reader.line(name, word)}: unknown worker_type {word!r}; {suggest(word, list(company.worker_types))}"
+            where = reader.line(name, word)
+            yield f"{where}: unknown worker_type {word!r}; {suggest(word, list(company.worker_types))}"
 
 
 def check_circles(reader: Reader, apps: dict[str, AppRules]) -> Iterator[str]:
@@ -228,7 +231,8 @@ def check_circles(reader: Reader, apps: dict[str, AppRules]) -> Iterator[str]:
         circle = list(reversed(error.args[1]))
         name = next((c for c in circle if apps[c].needs), circle[0])
         where = reader.line(f"apps/{name}.yaml", "needs")
-        yield f"{where}: needs: a circle, {' needs '.join(circle)} (every app also needs those of an earlier tier); take one out"
+        chain = " needs ".join(circle)
+        yield f"{where}: needs: a circle: {chain} (every app also needs those of an earlier tier); take one out"
 
 
 def prerequisites(apps: dict[str, AppRules]) -> dict[str, tuple[str, ...]]:
