@@ -1,0 +1,277 @@
+"""One person's case: what HR says, what the apps show, and the plan between the two."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+
+import pandas as pd
+
+from connectors.errors import ConnectorError
+from flows.record import emails, holdings, snapshots
+from flows.record.tables import LinkRow
+from flows.site import Site
+from mappings import naming
+from mappings.access import Account, Target
+from mappings.day import status_at
+from mappings.feed import people_of
+from mappings.people import Person, Status, person_of
+from mappings.plan import Known, Plan, Verb, plan
+from mappings.rules import attributes_of, desired, fingerprints, present, targets, values_of
+from mappings.vocabulary import Tier
+
+AT_ONCE = 16  # apps read side by side
+
+
+class NotInHr(LookupError):
+    """HR does not know this person: nothing is done, since a record that vanishes is not a leaver."""
+
+
+class RowHeld(ValueError):
+    """HR's row of this person cannot be used as it is."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """What a run knows of its person. `ids` gains an entry when an account is made."""
+
+    site: Site
+    person: Person
+    status: Status
+    fingerprint: int
+    """Of the HR row, status and rules: see mappings.rules.fingerprints."""
+    plan: Plan
+    kind: str
+    """joiner, rehire, mover, changed, leaver, same: what the plan does."""
+    on: date
+    known: dict[str, Known]
+    ids: dict[str, str]
+    searched: tuple[tuple[str, str, datetime], ...] = ()
+    """(app, key, when) of the apps that were searched in vain."""
+    addresses: dict[str, str] = field(default_factory=dict)
+    """Work address by person_id where it is not yet in HR."""
+
+    @property
+    def user_name(self) -> str:
+        """What runs and reports call the person."""
+        return self.plan.user_name
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What one app showed."""
+
+    app: str
+    key: str
+    account: Account | None
+    note: str = ""
+    at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+
+def look(site: Site, person_id: str, moment: datetime | date | None, leaving: str = "", reserve: bool = False) -> Case:
+    """Read HR and the apps and plan. Writes nothing but, with `reserve`, the reservation of a work address.
+
+    `moment`: a plain date, an instant, or None for now. `leaving`: a reason to end all access whatever HR says.
+    Raises NotInHr, RowHeld, ConnectorError (HR or the SSO cannot be read) or RulesError.
+    """
+    moment = moment or datetime.now(UTC)
+    frame = hr_row(site, person_id, day_of(moment))
+    status = status_at(frame, site.rules.company, moment)
+    here = present(frame, status, site.rules.company.prehire_days, pd.Timestamp(day_of(moment)))
+    person = person_of(frame.iloc[0].to_dict())
+    leaving = leaving or ("" if here.iloc[0] else why_gone(person, Status(status.iloc[0])))
+    address, new = work_address(site, person, bool(leaving), reserve)
+    values = values_of(
+        person.model_copy(update={"work_email": address}), manager_email=manager_email(site, person.manager_id)
+    )
+    wanted = {} if leaving else targets(desired(with_address(frame, address), here, site.rules), values, site.rules)
+    links = holdings.links(site.db, person_id)
+    seen = read_apps(site, wanted, links, values, everywhere=bool(leaving))
+    known = {s.app: known_of(site, person_id, s, links.get(s.app)) for s in seen}
+    drawn = plan(
+        person_id,
+        values.get("user_name") or person.display_name,
+        wanted,
+        known,
+        site.rules,
+        leaving=leaving,
+        new_email=address if new else None,
+        sessions=site.sessions,
+        notes=[s.note for s in seen if s.note] + list(notes_on(person, wanted)),
+    )
+    return Case(
+        site=site,
+        person=person,
+        status=Status(status.iloc[0]),
+        fingerprint=int(fingerprints(frame, status, here, site.rules).iloc[0]),
+        plan=drawn,
+        kind=kind_of(drawn, bool(leaving), links),
+        on=day_of(moment),
+        known=known,
+        ids={app: k.account.id for app, k in known.items() if k.account},
+        searched=tuple((s.app, s.key, s.at) for s in seen if s.account is None and not s.note),
+    )
+
+
+def hr_row(site: Site, person_id: str, on: date) -> pd.DataFrame:
+    """The person's row of HR as a frame of people."""
+    feed = people_of(site.hr.read_one(person_id), site.rules.hr, on)
+    if feed.held:
+        reasons = "; ".join(held.message for held in feed.held)
+        raise RowHeld(f"{person_id} is held: {reasons}. Mend the row in HR, then run this again.")
+    if feed.people.empty:
+        raise NotInHr(
+            f"HR ({site.rules.company.hr}) has nobody with id {person_id}. Nothing was changed: a record that "
+            "vanishes is not a leaver. If the person left, set the last day in HR, or use `rollcall offboard ID --now`."
+        )
+    return feed.people
+
+
+def day_of(moment: datetime | date) -> date:
+    """The date, in UTC, of an instant."""
+    return moment.astimezone(UTC).date() if isinstance(moment, datetime) else moment
+
+
+def why_gone(person: Person, status: Status) -> str:
+    """Why the person should have nothing."""
+    if status is Status.TERMINATED and person.last_day:
+        return f"HR: the last day was {person.last_day}"
+    if status is Status.PREHIRE:
+        return f"HR: the first day is {person.hire_date}"
+    return f"HR: {status}"
+
+
+def work_address(site: Site, person: Person, leaving: bool, reserve: bool) -> tuple[str | None, bool]:
+    """The person's work address, and whether it is still to be assigned."""
+    mine = emails.of_person(site.db, person.employee_id)
+    if person.work_email or leaving:
+        return person.work_email or next(iter(mine), None), False
+    if mine:
+        return mine[0], "work_email" in site.rules.hr.write_back
+    while True:
+        address = naming.work_email(person, site.rules.company.email, Taken(site))
+        if not reserve or emails.reserve(site.db, address, person.employee_id):
+            return address, True
+
+
+class Taken:
+    """Addresses that somebody has: in HR, in the record, at the SSO. Asked one at a time."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        latest = snapshots.latest(site.db, site.rules.company.hr)
+        self.in_hr = set(latest[1]["work_email"].dropna().str.lower()) if latest else set()
+
+    def __contains__(self, address: object) -> bool:
+        word = str(address)
+        if word in self.in_hr or emails.taken(self.site.db, [word]):
+            return True
+        sso = [name for name, app in self.site.rules.apps.items() if app.tier is Tier.SSO]
+        return any(self.site.app(name).find(word) is not None for name in sso)
+
+
+def manager_email(site: Site, manager_id: str | None) -> str | None:
+    """The manager's address, where any app wants it."""
+    wanted = any("{manager_email}" in t for app in site.rules.apps.values() for t in app.attributes.values())
+    if not wanted or not manager_id:
+        return None
+    feed = people_of(site.hr.read_one(manager_id), site.rules.hr)
+    found = feed.people["work_email"].dropna()
+    return str(found.iloc[0]) if len(found) else next(iter(emails.of_person(site.db, manager_id)), None)
+
+
+def with_address(frame: pd.DataFrame, address: str | None) -> pd.DataFrame:
+    """The frame with the address that counts."""
+    return frame.assign(work_email=pd.array([address], dtype="string"))
+
+
+def read_apps(
+    site: Site, wanted: dict[str, Target], links: dict[str, LinkRow], values: dict[str, str], everywhere: bool
+) -> list[Seen]:
+    """Look at every app that matters for the person, side by side."""
+    names = [n for n in site.rules.apps if everywhere or n in wanted or n in links]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return list(pool.map(lambda name: read_app(site, name, links.get(name), values, everywhere), names))
+
+
+def read_app(site: Site, name: str, link: LinkRow | None, values: dict[str, str], leaving: bool) -> Seen:
+    """One app's account: by id where one is known, else by key. An SSO that cannot be read stops a joiner."""
+    rules = site.rules.apps[name]
+    key = link.key if link else attributes_of(rules, values).get(rules.key, "")
+    if rules.connector == "manual":
+        return Seen(name, key, from_record(site, link))
+    try:
+        account = account_of(site, name, link, key)
+    except ConnectorError as error:
+        if rules.tier is Tier.SSO and not leaving:
+            raise
+        return Seen(name, key, from_record(site, link), f"{error} Planned from the record.")
+    if account and not link and another_persons(site, name, account, values):
+        return Seen(name, key, None, f"{name}: the account {key} is another person's; it was not touched")
+    return Seen(name, key, account)
+
+
+def account_of(site: Site, name: str, link: LinkRow | None, key: str) -> Account | None:
+    """Read by the linked id; search by the key only where there is no link, or nothing behind it."""
+    app = site.app(name)
+    if link and link.external_id and (account := app.read(link.external_id)):
+        return account
+    found = app.find(key) if key else None
+    return app.read(found.id) if found else None
+
+
+def from_record(site: Site, link: LinkRow | None) -> Account | None:
+    """The account as Rollcall last left it."""
+    if link is None:
+        return None
+    granted = granted_by_us(site, link.person_id, link.app)
+    return Account(
+        id=link.external_id or link.key,
+        key=link.key,
+        active=link.active,
+        attributes=link.attributes,
+        entitlements=frozenset(granted),
+    )
+
+
+def another_persons(site: Site, name: str, account: Account, values: dict[str, str]) -> bool:
+    """Whether the account carries another employee_id than this person's."""
+    fields = [f for f, template in site.rules.apps[name].attributes.items() if template == "{employee_id}"]
+    return any(account.attributes.get(f, values["employee_id"]) not in ("", values["employee_id"]) for f in fields)
+
+
+def granted_by_us(site: Site, person_id: str, app: str) -> dict[str, str]:
+    """Entitlements in place by Rollcall's own doing -> why."""
+    rows = holdings.access(site.db, person_id=person_id, app=app)
+    rows = rows[rows["entitlement"] != ""]
+    return dict(zip(rows["entitlement"], rows["why"], strict=True))
+
+
+def known_of(site: Site, person_id: str, seen: Seen, link: LinkRow | None) -> Known:
+    """What planning needs to know of one app."""
+    active = link.active if link and seen.account else None
+    return Known(seen.account, granted_by_us(site, person_id, seen.app), active)
+
+
+def kind_of(drawn: Plan, leaving: bool, links: dict[str, LinkRow]) -> str:
+    """What happened to the person, told by what there is to do."""
+    verbs = {step.verb for step in drawn.steps}
+    if leaving or not verbs:
+        return "leaver" if verbs else "same"
+    if not links:
+        return "joiner"
+    if Verb.ENABLE in verbs and not any(link.active for link in links.values()):
+        return "rehire"
+    if verbs & {Verb.GRANT, Verb.REVOKE, Verb.CREATE, Verb.DISABLE, Verb.DELETE}:
+        return "mover"
+    return "changed"
+
+
+def notes_on(person: Person, wanted: dict[str, Target]) -> Iterable[str]:
+    """Gaps in HR's data that the run worked around."""
+    if wanted and not person.manager_id:
+        yield "HR names no manager"
+    if wanted and not person.department:
+        yield "HR names no department: baseline access only"

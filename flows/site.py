@@ -1,0 +1,69 @@
+"""One installation at work: its rules, its record, its HR source and its apps."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from contextlib import ExitStack
+from functools import cached_property
+
+from connectors.base import App, Sessions
+from connectors.catalogue import connect
+from connectors.hr.base import Source
+from connectors.hr.catalogue import source
+from flows.record import signing
+from flows.record.database import Database
+from flows.settings import Settings, environment, load_settings
+from mappings.folder import Rules, read_folder
+
+
+class Site:
+    """Opened once per process. Connections are made when first asked for."""
+
+    def __init__(self, settings: Settings, values: Mapping[str, str], rules: Rules, db: Database) -> None:
+        self.settings, self.values, self.rules, self.db = settings, values, rules, db
+        self._apps: dict[str, App] = {}
+        self._lock = threading.Lock()
+        self._open = ExitStack()
+
+    @classmethod
+    def open(cls, settings: Settings | None = None) -> Site:
+        """Read settings and rules, and bring the record's tables to this version."""
+        settings = settings or load_settings()
+        rules = read_folder(settings.mappings_folder)
+        db = Database(settings.database_url)
+        db.migrate()
+        return cls(settings, environment(), rules, db)
+
+    @cached_property
+    def hr(self) -> Source:
+        """The source of truth."""
+        return source(self.rules.company.hr, self.rules.hr, self.values, self.rules.folder)
+
+    @cached_property
+    def signer(self) -> signing.Signer:
+        """What signs evidence; a key is made in home at the first use, where none was given."""
+        path = self.settings.signing_key_file
+        if not self.values.get(signing.VARIABLE) and not path.exists():
+            return make_key(path)
+        return signing.load(path, self.values)
+
+    def app(self, name: str) -> App:
+        """The connector of an app; RulesError where a variable is missing."""
+        with self._lock:
+            if name not in self._apps:
+                self._apps[name] = connect(name, self.rules.apps[name], self.values)
+            return self._apps[name]
+
+    @cached_property
+    def sessions(self) -> frozenset[str]:
+        """Apps whose sessions can be ended."""
+        return frozenset(name for name in self.rules.apps if isinstance(self.app(name), Sessions))
+
+
+def make_key(path: signing.Path) -> signing.Signer:
+    """A new key, or the one that another process made at the same moment."""
+    try:
+        return signing.generate(path)
+    except FileExistsError:
+        return signing.load(path)
