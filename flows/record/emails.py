@@ -1,0 +1,52 @@
+"""Work addresses: reserved once, for one person, whoever asks at the same moment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from sqlmodel import col, select
+
+from flows.record.database import Database, now
+from flows.record.tables import EmailRow
+
+AT_ONCE = 500  # addresses per query; SQLite allows 32,766 parameters
+
+
+def reserve(db: Database, address: str, person_id: str) -> bool:
+    """Take the address for this person; True also where it is theirs already, False where it is another's."""
+    spelling = address.strip()
+    values = {"address": folded(address), "spelling": spelling, "person_id": person_id, "reserved_at": now()}
+    with db.writing() as session:
+        db.insert_new(session, EmailRow, values)
+        owner = session.exec(select(EmailRow.person_id).where(EmailRow.address == folded(address))).one()
+    return owner == person_id
+
+
+def of_person(db: Database, person_id: str) -> list[str]:
+    """The person's addresses, the newest first."""
+    mine = select(EmailRow.spelling).where(EmailRow.person_id == person_id)
+    with db.session() as session:
+        return list(session.exec(mine.order_by(col(EmailRow.reserved_at).desc())))
+
+
+def taken(db: Database, addresses: Iterable[str]) -> set[str]:
+    """Those of the addresses, as they were given, that are somebody's."""
+    asked: dict[str, list[str]] = {}
+    for address in addresses:
+        asked.setdefault(folded(address), []).append(address)
+    return {spelling for address in reserved(db, list(asked)) for spelling in asked[address]}
+
+
+def reserved(db: Database, addresses: Sequence[str]) -> list[str]:
+    """Those of the folded addresses that are in the table."""
+    found: list[str] = []
+    with db.session() as session:
+        for start in range(0, len(addresses), AT_ONCE):
+            some = addresses[start : start + AT_ONCE]
+            found += session.exec(select(EmailRow.address).where(col(EmailRow.address).in_(some)))
+    return found
+
+
+def folded(address: str) -> str:
+    """The address as it is compared."""
+    return address.strip().casefold()

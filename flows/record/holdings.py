@@ -1,0 +1,166 @@
+"""Holdings: what Rollcall knows to be in place at the apps and why, with its history."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+from sqlalchemy import ColumnElement, and_, delete, insert, or_, select, update
+from sqlmodel import Session, col
+
+from flows.record.database import Database, now, rows_changed
+from flows.record.tables import HeldRow, LinkRow
+
+OPEN = col(HeldRow.ended).is_(None)
+ACCESS_COLUMNS = ("person_id", "app", "entitlement", "why", "plan_hash", "since", "ended")
+HELD_COLUMNS = ("person_id", "app", "entitlement", "why", "attributes_hash", "active")
+
+
+class LinkedElsewhere(ValueError):
+    """The account belongs to another person already."""
+
+
+def link(
+    db: Database,
+    person_id: str,
+    app: str,
+    external_id: str,
+    key: str,
+    active: bool,
+    attributes: Mapping[str, str],
+) -> None:
+    """Record which account is the person's and what it looks like now. LinkedElsewhere if it is another's."""
+    values = {"external_id": external_id, "key": key, "active": active, "attributes": dict(attributes)}
+    values |= {"attributes_hash": attributes_hash(attributes), "updated_at": now()}
+    mine = (col(LinkRow.person_id) == person_id, col(LinkRow.app) == app)
+    with db.writing() as session:
+        refuse_anothers(session, person_id, app, external_id)
+        if rows_changed(session, update(LinkRow).where(*mine).values(**values)) == 0:
+            session.execute(insert(LinkRow).values(person_id=person_id, app=app, linked_at=now(), **values))
+
+
+def refuse_anothers(session: Session, person_id: str, app: str, external_id: str) -> None:
+    """Raise LinkedElsewhere where another person has this account. The unique index backs it up."""
+    same = (col(LinkRow.app) == app, col(LinkRow.external_id) == external_id, col(LinkRow.external_id) != "")
+    owner = session.scalar(select(col(LinkRow.person_id)).where(*same, col(LinkRow.person_id) != person_id))
+    if owner is not None:
+        raise LinkedElsewhere(f"{app}: account {external_id} is {owner}'s; it cannot be linked to {person_id}")
+
+
+def unlink(db: Database, person_id: str, app: str) -> None:
+    """Forget the account: it was deleted, or goes to the person's new HR record."""
+    with db.writing() as session:
+        session.execute(delete(LinkRow).where(col(LinkRow.person_id) == person_id, col(LinkRow.app) == app))
+
+
+def links(db: Database, person_id: str) -> dict[str, LinkRow]:
+    """The person's accounts by app."""
+    with db.session() as session:
+        rows = session.scalars(select(LinkRow).where(col(LinkRow.person_id) == person_id))
+        return {row.app: row for row in rows}
+
+
+def hold(
+    db: Database,
+    person_id: str,
+    app: str,
+    entitlement: str | None,
+    why: str,
+    plan_hash: str,
+    at: datetime | None = None,
+) -> bool:
+    """Record that this is in place since `at` (now). Another reason than before ends the old row and begins one.
+
+    True when something changed. No entitlement means the account itself.
+    """
+    since = at or now()
+    values = {"person_id": person_id, "app": app, "entitlement": entitlement or "", "why": why}
+    with db.writing() as session:
+        row = open_row(session, person_id, app, entitlement)
+        if row is not None and row.why == why:
+            return False
+        if row is not None:
+            close(session, row, "the reason changed", plan_hash, since)
+        return db.insert_new(session, HeldRow, values | {"plan_hash": plan_hash, "since": since})
+
+
+def end(
+    db: Database,
+    person_id: str,
+    app: str,
+    entitlement: str | None,
+    why: str,
+    plan_hash: str,
+    at: datetime | None = None,
+) -> bool:
+    """Record that this is in place no more since `at` (now), and why. True when it was until then."""
+    with db.writing() as session:
+        row = open_row(session, person_id, app, entitlement)
+        if row is not None:
+            close(session, row, why, plan_hash, at or now())
+        return row is not None
+
+
+def open_row(session: Session, person_id: str, app: str, entitlement: str | None) -> HeldRow | None:
+    """The row that says this is in place now."""
+    same = (col(HeldRow.person_id) == person_id, col(HeldRow.app) == app)
+    return session.scalar(select(HeldRow).where(*same, col(HeldRow.entitlement) == (entitlement or ""), OPEN))
+
+
+def close(session: Session, row: HeldRow, why: str, plan_hash: str, at: datetime) -> None:
+    """End a row, never before it began."""
+    values = {"ended": max(at, row.since), "ended_why": why, "ended_plan_hash": plan_hash}
+    session.execute(update(HeldRow).where(col(HeldRow.id) == row.id).values(**values))
+
+
+def access(
+    db: Database,
+    on: datetime | None = None,
+    person_id: str | None = None,
+    app: str | None = None,
+) -> pd.DataFrame:
+    """Who had which access at that instant (now), and why: a frame of ACCESS_COLUMNS, one row per access."""
+    criteria: list[ColumnElement[bool]] = [OPEN if on is None else in_place_at(on)]
+    if person_id is not None:
+        criteria.append(col(HeldRow.person_id) == person_id)
+    if app is not None:
+        criteria.append(col(HeldRow.app) == app)
+    columns = [getattr(HeldRow, name) for name in ACCESS_COLUMNS]
+    order = (col(HeldRow.person_id), col(HeldRow.app), col(HeldRow.entitlement))
+    frame = frame_of(db, select(*columns).where(*criteria).order_by(*order), ACCESS_COLUMNS)
+    return frame.astype(dict.fromkeys(("since", "ended"), "datetime64[us, UTC]"))
+
+
+def in_place_at(on: datetime) -> ColumnElement[bool]:
+    """Begun by then and not ended by then."""
+    return and_(col(HeldRow.since) <= on, or_(OPEN, col(HeldRow.ended) > on))
+
+
+def held_frame(db: Database) -> pd.DataFrame:
+    """All that is in place now: a frame of HELD_COLUMNS, entitlement '' for the account.
+
+    The last two are the account's; they are missing where no account is linked.
+    """
+    account = and_(col(LinkRow.person_id) == HeldRow.person_id, col(LinkRow.app) == HeldRow.app)
+    columns = [getattr(HeldRow, name) for name in HELD_COLUMNS[:4]] + [LinkRow.attributes_hash, LinkRow.active]
+    frame = frame_of(db, select(*columns).join(LinkRow, account, isouter=True).where(OPEN), HELD_COLUMNS)
+    return frame.astype({"active": "boolean"})
+
+
+def frame_of(db: Database, query: Any, columns: tuple[str, ...]) -> pd.DataFrame:
+    """The rows of a query as a frame; texts as pandas strings."""
+    with db.session() as session:
+        rows = session.execute(query).all()
+    frame = pd.DataFrame.from_records(rows, columns=list(columns))
+    texts = [name for name in columns if name not in ("since", "ended", "active")]
+    return frame.astype(dict.fromkeys(texts, "string"))
+
+
+def attributes_hash(attributes: Mapping[str, str]) -> str:
+    """sha256 of the attributes as JSON, sorted, without blanks, in UTF-8."""
+    text = json.dumps(dict(attributes), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()

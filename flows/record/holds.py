@@ -1,0 +1,43 @@
+"""Holds: people for whom nothing is done until somebody has looked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import ColumnElement, update
+from sqlmodel import col, select
+
+from flows.record.database import Database, now, rows_changed
+from flows.record.tables import HoldRow
+
+OPEN = col(HoldRow.lifted_at).is_(None)
+
+
+def place(db: Database, person_id: str, source: str, reason: str) -> bool:
+    """Hold a person; True when it is news. Another reason from the same source replaces the former one."""
+    with db.writing() as session:
+        row = session.exec(select(HoldRow).where(*mine(person_id, source))).first()
+        if row is not None and row.reason == reason:
+            return False
+        lift(db, person_id, source, "the reason changed")
+        values = {"person_id": person_id, "source": source, "reason": reason, "placed_at": now()}
+        return db.insert_new(session, HoldRow, values)
+
+
+def lift(db: Database, person_id: str, source: str | None = None, why: str = "") -> int:
+    """Lift the person's hold from this source, or from all; returns how many there were."""
+    with db.writing() as session:
+        lifted = update(HoldRow).where(*mine(person_id, source)).values(lifted_at=now(), lifted_why=why)
+        return rows_changed(session, lifted)
+
+
+def mine(person_id: str, source: str | None) -> list[ColumnElement[bool]]:
+    """Criteria of a person's open holds."""
+    criteria = [col(HoldRow.person_id) == person_id, OPEN]
+    return criteria if source is None else [*criteria, col(HoldRow.source) == source]
+
+
+def held(db: Database) -> Sequence[HoldRow]:
+    """All open holds, the oldest first."""
+    with db.session() as session:
+        return session.exec(select(HoldRow).where(OPEN).order_by(col(HoldRow.id))).all()

@@ -1,0 +1,151 @@
+"""Leases: one runner per person at a time, on whatever host; a dead runner's lease is taken over at once."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from uuid import uuid4
+
+import psutil
+from sqlalchemy import ColumnElement, delete, update
+from sqlmodel import Session, col, select
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random
+
+from flows.record.database import Database, now, rows_changed
+from flows.record.tables import LeaseRow
+
+LASTS = timedelta(seconds=90)  # hosts whose clocks differ by more than this must not share a database
+BEATS_PER_LEASE = 4
+SAME_START = 2.0  # seconds; how far apart two readings of one process's start may be
+
+
+class Busy(Exception):
+    """Somebody else works on the person: `lease` says who, where and until when."""
+
+    def __init__(self, lease: LeaseRow) -> None:
+        self.lease = lease
+        where = f"{lease.host.split('/')[0]}, process {lease.pid}"
+        super().__init__(
+            f"{lease.person_id} is being worked on by {lease.holder} ({where}, since {lease.taken_at:%H:%M:%S} UTC)"
+        )
+
+
+class Lease:
+    """A lease that is held. `lost` is set when it was taken over, as after a host slept for minutes."""
+
+    def __init__(self, row: LeaseRow) -> None:
+        self.row = row
+        self.lost = threading.Event()
+
+
+@contextmanager
+def lease(
+    db: Database,
+    person_id: str,
+    holder: str,
+    wait_seconds: float = 0,
+    lasts: timedelta = LASTS,
+) -> Iterator[Lease]:
+    """Be the only one who works on the person; Busy where the one who does has not ended in time.
+
+    `holder` is for people to read: the run's name or id. A thread renews the lease until the block ends.
+    """
+    mine = Lease(wait_for(db, person_id, holder, wait_seconds, lasts))
+    ended = threading.Event()
+    beat = threading.Thread(target=renew, args=(db, mine, lasts, ended), name=f"lease {person_id}", daemon=True)
+    beat.start()
+    try:
+        yield mine
+    finally:
+        ended.set()
+        beat.join()
+        release(db, mine.row)
+
+
+def wait_for(db: Database, person_id: str, holder: str, wait_seconds: float, lasts: timedelta) -> LeaseRow:
+    """Take the lease, trying until the time is over."""
+    attempts = Retrying(
+        retry=retry_if_exception_type(Busy),
+        stop=stop_after_delay(wait_seconds),
+        wait=wait_random(0.02, 0.2),
+        reraise=True,
+    )
+    return attempts(take, db, person_id, holder, lasts)
+
+
+def take(db: Database, person_id: str, holder: str, lasts: timedelta) -> LeaseRow:
+    """Take the lease or raise Busy."""
+    row = LeaseRow(
+        person_id=person_id,
+        holder=holder,
+        token=uuid4().hex,
+        host=this_host(),
+        pid=os.getpid(),
+        process_started=psutil.Process().create_time(),
+        taken_at=now(),
+        until=now() + lasts,
+    )
+    with db.writing() as session:
+        present = drop_abandoned(session, person_id)
+        if present is None and not db.insert_new(session, LeaseRow, row.model_dump()):
+            present = session.exec(select(LeaseRow).where(LeaseRow.person_id == person_id)).one()
+    if present is not None:
+        raise Busy(present)
+    return row
+
+
+def drop_abandoned(session: Session, person_id: str) -> LeaseRow | None:
+    """The person's lease if its holder still works; an abandoned one is removed, unless it has just changed."""
+    row = session.get(LeaseRow, person_id)
+    if row is None or not abandoned(row):
+        return row
+    session.expunge(row)
+    session.execute(delete(LeaseRow).where(*same(row)))
+    return None
+
+
+def abandoned(row: LeaseRow) -> bool:
+    """Run out, or held by a process of this host that is no more."""
+    return row.until < now() or (row.host == this_host() and not lives(row.pid, row.process_started))
+
+
+def lives(pid: int, started: float) -> bool:
+    """Whether this very process still runs; a killed one that nobody has waited for does not."""
+    try:
+        process = psutil.Process(pid)
+        return process.status() != psutil.STATUS_ZOMBIE and abs(process.create_time() - started) < SAME_START
+    except psutil.NoSuchProcess:
+        return False
+
+
+def this_host() -> str:
+    """Where a pid has its meaning: the host's name and, on Linux, its process namespace (containers)."""
+    namespace = ""
+    with suppress(OSError):
+        namespace = os.readlink("/proc/self/ns/pid")
+    return f"{socket.gethostname()}/{namespace}"
+
+
+def renew(db: Database, mine: Lease, lasts: timedelta, ended: threading.Event) -> None:
+    """Put off the lease's end until the work is over, or the lease is somebody else's."""
+    while not ended.wait(lasts.total_seconds() / BEATS_PER_LEASE):
+        with db.writing() as session:
+            put_off = update(LeaseRow).where(*same(mine.row)).values(until=now() + lasts)
+            if rows_changed(session, put_off) == 0:
+                mine.lost.set()
+                return
+
+
+def release(db: Database, row: LeaseRow) -> None:
+    """Give the lease back, if it is still the same one."""
+    with db.writing() as session:
+        session.execute(delete(LeaseRow).where(*same(row)))
+
+
+def same(row: LeaseRow) -> tuple[ColumnElement[bool], ...]:
+    """Criteria of this very lease."""
+    return (col(LeaseRow.person_id) == row.person_id, col(LeaseRow.token) == row.token)
