@@ -74,6 +74,17 @@ class Company(Words):
     """Days before the hire date from which accounts are prepared."""
 
 
+class History(Words):
+    """A source with one row per stint (in a department, a job) instead of one per person."""
+
+    since: str = Field(alias="from")
+    """The column with a stint's first day."""
+    until: str = Field(alias="to")
+    """The column with its last day, empty while it lasts."""
+    last_day: bool = False
+    """Whether the end of a person's last stint is their last day of work."""
+
+
 class HrSource(Words):
     """hr/<name>.yaml: how an HR system's fields become a Person's."""
 
@@ -89,6 +100,8 @@ class HrSource(Words):
     """Date formats (strptime), tried in order."""
     nulls: tuple[str, ...] = ("",)
     """Words that mean `nothing`, compared without case and surrounding blanks."""
+    history: History | None = None
+    """Where the source has one row per stint: `{from: StartDate, to: EndDate}`."""
     write_back: tuple[Literal["work_email"], ...] = ()
     """What Rollcall may write to HR."""
     options: dict[str, Any] = Field(default_factory=dict)
@@ -103,6 +116,10 @@ class HrSource(Words):
         missing = {"employee_id", "given_name", "family_name", "hire_date"} - set(self.fields)
         if missing:
             raise ValueError(f"fields lacks {', '.join(sorted(missing))}")
+        if self.history and self.fields.get("last_day") == self.history.until:
+            raise ValueError(
+                "the end of a stint is no last day; take 'last_day' out of fields, say history.last_day: true"
+            )
         return self
 
 

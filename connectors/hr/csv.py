@@ -1,0 +1,162 @@
+"""An HR export as a file of delimited text: any delimiter, any encoding, rows numbered as in a spreadsheet."""
+
+from __future__ import annotations
+
+import csv
+import io
+import unicodedata
+from collections import Counter
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.csv
+from pydantic import BaseModel, ConfigDict, Field
+
+from connectors.errors import Refused
+from connectors.hr.encoding import as_utf8
+from mappings.feed import UNREADABLE, columns_of
+from mappings.vocabulary import HrSource
+
+DELIMITERS = (",", ";", "\t", "|")
+HEADER = 1 << 20  # bytes within which the header must end
+
+
+class Options(BaseModel):
+    """`options` of a csv source."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    path: str = Field(min_length=1)
+    """The file; relative to the mappings folder."""
+    delimiter: str | None = Field(default=None, min_length=1, max_length=1)
+    """One character; otherwise the one of , ; tab | that makes the mapping's columns appear in the header."""
+    encoding: str | None = None
+    """A Python codec name; otherwise a byte order mark, UTF-8, or what the bytes look like, in this order."""
+    quote: str = Field(default='"', min_length=1, max_length=1)
+
+
+def connect(name: str, rules: HrSource, options: Options, folder: Path) -> CsvSource:
+    """The source declared in hr/<name>.yaml of the mappings folder."""
+    return CsvSource(name, rules, options, folder / options.path)
+
+
+class CsvSource:
+    """A file read whole each time; nothing is kept between reads."""
+
+    def __init__(self, name: str, rules: HrSource, options: Options, path: Path) -> None:
+        self.name, self.rules, self.options, self.path = name, rules, options, path
+
+    def check(self) -> str:
+        frame = self.read()
+        return f"{self.path.name}: {len(frame)} rows, {frame.attrs['delimiter']}, {frame.attrs['encoding']}"
+
+    def read(self) -> pd.DataFrame:
+        """All rows. Refused, with what to do, where the file is no table."""
+        data, encoding = self.bytes()
+        delimiter = self.options.delimiter or self.delimiter(data)
+        frame = self.table(data, delimiter)
+        if frame.empty:
+            raise self.refused("the file has a header but no rows", "Export it again; an empty file removes nobody.")
+        frame.attrs = {"source": str(self.path), "encoding": encoding, "delimiter": f"delimiter {delimiter!r}"}
+        return frame
+
+    def read_one(self, employee_id: str) -> pd.DataFrame:
+        """The rows of one person; a history table has several."""
+        frame, key = self.read(), self.rules.fields["employee_id"]
+        return frame[frame[key].str.strip() == employee_id] if key in frame else frame
+
+    def bytes(self) -> tuple[bytes, str]:
+        """The file in UTF-8 and a word on its encoding."""
+        try:
+            data = self.path.read_bytes()
+        except FileNotFoundError:
+            raise self.refused("no such file", f"Put it there or mend options.path in hr/{self.name}.yaml.") from None
+        except OSError as error:
+            raise self.refused(error.strerror or str(error), "Make it a file that this user may read.") from None
+        data, word = as_utf8(data, self.options.encoding, self.refused)
+        if not data.strip():
+            raise self.refused("the file is empty", "Export it again; an empty file removes nobody.")
+        return data.rstrip(b"\r\n"), word
+
+    def delimiter(self, data: bytes) -> str:
+        """The delimiter under which the header has most of the mapping's columns, then most columns."""
+        wanted = set(columns_of(self.rules).values())
+
+        def fit(delimiter: str) -> tuple[int, int]:
+            names = self.first(data, delimiter)
+            return len(wanted & set(names)), len(names)
+
+        return max(DELIMITERS, key=fit)
+
+    def first(self, data: bytes, delimiter: str) -> list[str]:
+        """The header's names, trimmed and in NFC as the mapping would write them."""
+        text = io.StringIO(data[:HEADER].decode(errors="ignore"), newline="")
+        cells = next((row for row in csv.reader(text, delimiter=delimiter, quotechar=self.options.quote) if row), [])
+        return [unicodedata.normalize("NFC", cell.strip()) for cell in cells]
+
+    def table(self, data: bytes, delimiter: str) -> pd.DataFrame:
+        """The quick way, where every line is one whole row, else row by row."""
+        names = self.names(self.first(data, delimiter))
+        if data.count(self.options.quote.encode()) % 2 == 0 and not data.startswith((b"\r", b"\n")):
+            try:
+                return self.quick(data, delimiter, names)
+            except pa.ArrowInvalid:
+                pass  # some row is blank, or has too many or too few cells: the slow way says which
+        return self.slow(data.decode(), delimiter, names)
+
+    def quick(self, data: bytes, delimiter: str, names: list[str]) -> pd.DataFrame:
+        """All columns as text by pyarrow; raises ArrowInvalid on blank and ragged rows."""
+        table = pyarrow.csv.read_csv(
+            pa.BufferReader(data),
+            read_options=pyarrow.csv.ReadOptions(column_names=names, skip_rows_after_names=1),
+            parse_options=pyarrow.csv.ParseOptions(
+                delimiter=delimiter, quote_char=self.options.quote, newlines_in_values=True, ignore_empty_lines=False
+            ),
+            convert_options=pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(names, pa.large_string())),
+        )
+        frame: pd.DataFrame = table.to_pandas(types_mapper={pa.large_string(): pd.StringDtype()}.get)
+        return frame.set_axis(pd.RangeIndex(2, 2 + len(frame), name="row"))
+
+    def slow(self, text: str, delimiter: str, names: list[str]) -> pd.DataFrame:
+        """Row by row: blank lines keep their numbers, ragged rows are marked as unreadable."""
+        reader = csv.reader(
+            io.StringIO(text, newline=""), delimiter=delimiter, quotechar=self.options.quote, strict=True
+        )
+        try:
+            rows = [(number, row) for number, row in enumerate(reader, 1) if row]
+        except csv.Error as error:
+            todo = "Look for a quotation mark that is not closed, or not doubled, at or before this line."
+            raise self.refused(f"line {reader.line_num}: {error}", todo) from None
+        body = rows[1:]
+        ragged = {number: words(len(row), len(names)) for number, row in body if spare(row, len(names))}
+        if len(ragged) > len(body) / 2:
+            example = next(f"row {number} has {why}" for number, why in ragged.items())
+            raise self.refused(f"most rows do not fit the header: {example}", "Set options.delimiter.")
+        cells = [(row + [""] * len(names))[: len(names)] for _, row in body]
+        index = pd.Index([number for number, _ in body], name="row", dtype="int64")
+        frame = pd.DataFrame(cells, index=index, columns=names, dtype="string")
+        frame[UNREADABLE] = pd.Series(ragged, dtype="string").reindex(index)
+        return frame
+
+    def names(self, header: list[str]) -> list[str]:
+        """Distinct names; one that the mapping uses may stand in the header only once."""
+        seen = Counter[str]()
+        wanted = set(columns_of(self.rules).values())
+        for name in header:
+            seen[name] += 1
+            if seen[name] > 1 and name in wanted:
+                raise self.refused(f"the header has {name!r} twice", "Rename or remove one of the columns.")
+        return [name if header.index(name) == at else f"{name} (column {at + 1})" for at, name in enumerate(header)]
+
+    def refused(self, why: str, todo: str) -> Refused:
+        return Refused(self.name, f"read {self.path}", why, todo)
+
+
+def spare(row: list[str], width: int) -> bool:
+    """Whether a row has too few cells, or too many that say something."""
+    return len(row) < width or any(cell.strip() for cell in row[width:])
+
+
+def words(found: int, width: int) -> str:
+    return f"{found} values where the header has {width}"
