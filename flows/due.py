@@ -1,0 +1,124 @@
+"""Who needs a run: people whose HR row, status or rules differ from those of their last clean run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from uuid import UUID
+
+import anyio
+import numpy as np
+import pandas as pd
+from prefect import get_client
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+    FlowRunFilterTags,
+)
+from prefect.client.schemas.objects import StateType
+
+from flows.case import day_of
+from flows.record import holdings, settled
+from flows.site import Site
+from mappings.day import status_at
+from mappings.rules import fingerprints, present
+
+ACTIVE = [StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING, StateType.PAUSED, StateType.CANCELLING]
+AT_ONCE = 8  # requests to Prefect's server side by side
+PAGE = 200  # Prefect's own limit for one answer
+TAG = "person:"
+VERBS = {"offboard_user": "offboard", "zero_touch_onboarding": "onboard", "change_access": "move"}
+"""Flow -> the verb in its runs' names, leavers first."""
+
+
+@dataclass(frozen=True)
+class Started:
+    """A run that was started, or was under way already."""
+
+    person_id: str
+    flow: str
+    name: str
+    run_id: str | None
+    """None: an earlier run of the person has not ended."""
+
+
+def due(site: Site, people: pd.DataFrame, moment: datetime | date) -> pd.DataFrame:
+    """The people who need a run, leavers first: person_id, flow, user_name."""
+    status = status_at(people, site.rules.company, moment)
+    here = present(people, status, site.rules.company.prehire_days, pd.Timestamp(day_of(moment)))
+    now = fingerprints(people, status, here, site.rules)
+    ids = people["employee_id"]
+    last = ids.map(settled.all_of(site.db))
+    open_now = ids.isin(set(holdings.held_frame(site.db)["person_id"]))
+    changed = (last != now.map(settled.text)).fillna(True).to_numpy(dtype=bool)
+    flow = np.select(
+        [~here & open_now, here & (last.isna() | ~open_now), here],
+        ["offboard_user", "zero_touch_onboarding", "change_access"],
+        "",
+    )
+    name = people["work_email"].str.partition("@")[0].fillna(ids)
+    frame = pd.DataFrame({"person_id": ids, "flow": flow, "user_name": name})[changed & (flow != "")]
+    order = frame["flow"].map(list(VERBS).index)
+    return frame.iloc[np.argsort(order.to_numpy(dtype=int), kind="stable")].reset_index(drop=True)
+
+
+async def start(who: pd.DataFrame, on: date | None, why: str, once: str = "") -> list[Started]:
+    """Start one run per row of `who`, in order; people with a run under way are left to it.
+
+    `once`: a word that makes starting the same person's run again, with the same word, do nothing.
+    """
+    async with get_client() as client:
+        busy = await under_way(client)
+        ids = {flow: (await client.read_deployment_by_name(f"{flow}/{flow}")).id for flow in who["flow"].unique()}
+        rows: Sequence[dict[str, str]] = who.to_dict("records")  # type: ignore[assignment]
+        found: dict[int, Started] = {}
+        limit = anyio.CapacityLimiter(AT_ONCE)
+
+        async def one(number: int, row: dict[str, str]) -> None:
+            async with limit:
+                waits = row["person_id"] in busy
+                run = None if waits else await start_one(client, ids[row["flow"]], row, on, why, once)
+                found[number] = Started(row["person_id"], row["flow"], run_name(row), run)
+
+        async with anyio.create_task_group() as group:
+            for number, row in enumerate(rows):
+                group.start_soon(one, number, row)
+        return [found[number] for number in sorted(found)]
+
+
+async def start_one(
+    client: PrefectClient, deployment: UUID, row: dict[str, str], on: date | None, why: str, once: str
+) -> str:
+    """Start a run; returns its id."""
+    parameters = {"person_id": row["person_id"]} | ({"on": on.isoformat()} if on else {})
+    run = await client.create_flow_run_from_deployment(
+        deployment,
+        parameters=parameters,
+        name=run_name(row),
+        tags=[TAG + row["person_id"], why],
+        idempotency_key=f"{why}:{row['person_id']}:{once}" if once else None,
+    )
+    return str(run.id)
+
+
+def run_name(row: dict[str, str]) -> str:
+    """`onboard ken.sanchez`."""
+    return f"{VERBS[row['flow']]} {row['user_name']}"
+
+
+async def under_way(client: PrefectClient) -> set[str]:
+    """Ids of people with a run that has not ended, manual tasks aside."""
+    found: set[str] = set()
+    active = FlowRunFilter(
+        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=ACTIVE)),
+        tags=FlowRunFilterTags(is_null_=False),
+    )
+    for offset in range(0, 1_000_000, PAGE):
+        runs = await client.read_flow_runs(flow_run_filter=active, limit=PAGE, offset=offset)
+        found |= {tag.removeprefix(TAG) for run in runs for tag in run.tags if tag.startswith(TAG)}
+        if len(runs) < PAGE:
+            break
+    return found

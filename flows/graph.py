@@ -1,0 +1,183 @@
+"""A plan as a Prefect task graph: SSO, then IdP groups, then department apps, then verification and evidence."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from datetime import UTC, date, datetime
+from typing import Any
+
+from prefect import Task, allow_failure, get_client, runtime
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State, StateType
+from prefect.futures import PrefectFuture, wait
+from prefect.states import Completed, Failed
+
+from connectors.errors import ConnectorError, Retryable
+from flows import report
+from flows.case import Case, NotInHr, RowHeld, look
+from flows.manual_task import start_manual_task
+from flows.proof import prove, still_wrong
+from flows.record import history, settled
+from flows.record.lease import Busy, lease
+from flows.record.tables import StepOutcome
+from flows.site import Site
+from flows.steps import apply, ask, block
+from mappings.folder import RulesError
+from mappings.plan import Step
+
+RETRY_DELAYS = [2.0, 10.0, 30.0]  # seconds between attempts, beyond what the server itself asks for
+LEASE_WAIT = 120.0  # seconds a run waits for another run of the same person
+OK = (StepOutcome.DONE, StepOutcome.ALREADY)
+Expected = (ConnectorError, NotInHr, RowHeld, RulesError, Busy)
+
+
+async def run_person(
+    verb: str, person_id: str, moment: datetime | date | None, leaving: str = "", site: Site | None = None
+) -> State[Any]:
+    """Look, plan, carry out, verify, prove: the body of the three person flows. Returns the run's final state."""
+    site = site or await asyncio.to_thread(Site.open)
+    run_id = str(runtime.flow_run.id)
+    try:
+        with lease(site.db, person_id, f"{verb} run {run_id}", wait_seconds=LEASE_WAIT):
+            return await carry_out(site, verb, person_id, moment, leaving, run_id)
+    except Expected as error:
+        await report.refused(verb, person_id, str(error))
+        return Failed(message=str(error))
+
+
+async def carry_out(
+    site: Site, verb: str, person_id: str, moment: datetime | date | None, leaving: str, run_id: str
+) -> State[Any]:
+    """The graph for one person, from the first read to the signed packet."""
+    started = datetime.now(UTC)
+    first = named("read HR and apps, plan", lambda: look(site, person_id, moment, leaving, reserve=True)).submit()
+    case: Case = await asyncio.to_thread(first.result)
+    await asyncio.gather(name_run(f"{verb} {case.user_name}"), asyncio.to_thread(open_plan, case, run_id))
+    results: dict[str, StepOutcome] = {}
+    futures = submit_steps(case, run_id, first, results)
+    last = list(futures.values()) or [first]
+    check = named("verify", lambda: verification(case, results)).submit(wait_for=after(last))
+    proof = named("evidence", lambda: prove(case, run_id, started)).submit(wait_for=after([check]))
+    await asyncio.to_thread(wait, [*last, check, proof])
+    wrong = check.result(raise_on_failure=False)
+    await asyncio.gather(report.carried_out(verb, case, run_id), start_tasks(case, run_id))
+    return await asyncio.to_thread(close, case, run_id, results, wrong, proof.state)
+
+
+def named(name: str, fn: Callable[[], Any], retries: bool = True) -> Task[[], Any]:
+    """A Prefect task with no cache, no stored result and retries on Retryable only."""
+    return Task(
+        fn=fn,
+        name=name,
+        task_run_name=name,
+        cache_policy=NO_CACHE,
+        persist_result=False,
+        retries=len(RETRY_DELAYS) if retries else 0,
+        retry_delay_seconds=RETRY_DELAYS,
+        retry_jitter_factor=0.3,
+        retry_condition_fn=worth_retrying,
+    )
+
+
+def worth_retrying(task: Any, run: Any, state: State[Any]) -> bool:
+    """Whether the same call may succeed later."""
+    return isinstance(state.result(raise_on_failure=False), Retryable)
+
+
+def after(futures: Iterable[PrefectFuture[Any]]) -> list[Any]:
+    """Edges of the graph that hold whatever became of the upstream tasks."""
+    return [allow_failure(f) for f in futures]
+
+
+def submit_steps(
+    case: Case, run_id: str, first: PrefectFuture[Any], results: dict[str, StepOutcome]
+) -> dict[str, PrefectFuture[Any]]:
+    """One task for each step; its edges are the plan's own."""
+    futures: dict[str, PrefectFuture[Any]] = {}
+    for step in case.plan.steps:
+        upstream = [futures[i] for i in (*step.needs, *step.after)] or [first]
+        task = named(title(case, step), step_body(case, step, run_id, results))
+        futures[step.id] = task.submit(wait_for=after(upstream))
+    return futures
+
+
+def title(case: Case, step: Step) -> str:
+    """`sso: grant All Staff`."""
+    return f"{step.app}: {step.verb}" + (f" {step.entitlement}" if step.entitlement else "")
+
+
+def step_body(case: Case, step: Step, run_id: str, results: dict[str, StepOutcome]) -> Callable[[], State[Any]]:
+    """What the task of a step does."""
+
+    def body() -> State[Any]:
+        missing = [i for i in step.needs if results.get(i) not in OK]
+        if missing:
+            results[step.id] = StepOutcome.BLOCKED
+            return State(type=StateType.FAILED, name="Blocked", message=block(case, step, run_id, missing))
+        try:
+            results[step.id] = apply(case, step, run_id)
+        except ConnectorError as error:
+            results[step.id] = StepOutcome.FAILED
+            if isinstance(error, Retryable) and runtime.task_run.run_count <= len(RETRY_DELAYS):
+                raise
+            ask(case, step, run_id, str(error))
+            return Failed(message=str(error))
+        if results[step.id] is StepOutcome.TASK:
+            return Completed(name="Manual task", message="a person was asked to do this")
+        return Completed(name="Already" if results[step.id] is StepOutcome.ALREADY else "Done")
+
+    return body
+
+
+def open_plan(case: Case, run_id: str) -> None:
+    """The plan goes into the record before anything is done."""
+    body = case.plan.model_dump(mode="json")
+    history.open_plan(
+        case.site.db, case.plan.hash, case.person.employee_id, case.user_name, case.kind, case.on, run_id, body
+    )
+
+
+def verification(case: Case, results: dict[str, StepOutcome]) -> list[str]:
+    """Read every app once more; what is not as planned although its step succeeded."""
+    succeeded = {i for i, outcome in results.items() if outcome in OK}
+    return still_wrong(case, [s for s in case.plan.steps if s.id in succeeded])
+
+
+async def start_tasks(case: Case, run_id: str) -> None:
+    """Each human question gets a run of its own."""
+    from flows.record import tasks
+
+    mine = [t for t in tasks.open_tasks(case.site.db, case.person.employee_id) if t.run_id == run_id]
+    await asyncio.gather(*(start_manual_task(row.id or 0, row.title) for row in mine))
+
+
+def close(
+    case: Case, run_id: str, results: dict[str, StepOutcome], wrong: Any, evidence: State[Any]
+) -> State[Any]:
+    """The final state tells the truth: Completed, Completed with open tasks, or Failed naming the steps."""
+    bad = [i for i, outcome in results.items() if outcome is StepOutcome.FAILED]
+    blocked = [i for i, outcome in results.items() if outcome is StepOutcome.BLOCKED]
+    asked = [i for i, outcome in results.items() if outcome is StepOutcome.TASK]
+    lacking = [s.id for s in case.plan.steps if s.id not in results]
+    unproved = wrong if isinstance(wrong, list) else [f"verification: {wrong}"]
+    state: State[Any]
+    if bad or blocked or lacking or unproved or not evidence.is_completed():
+        parts = [("failed", bad), ("blocked", blocked), ("not reached", lacking), ("not verified", unproved)]
+        told = [f"{word}: {', '.join(steps)}" for word, steps in parts if steps]
+        if not evidence.is_completed():
+            told.append(f"no evidence: {evidence.message}")
+        state = Failed(message="; ".join(told) + ". Retry this run, or wait for the next daily sync.")
+    else:
+        settled.settle(case.site.db, case.person.employee_id, case.fingerprint)
+        message = f"{len(results)} steps" if results else "nothing to do"
+        state = Completed(name="Completed with open tasks", message=", ".join(asked)) if asked else Completed(message=message)
+    history.close_plan(case.site.db, case.plan.hash, run_id, state.name or "")
+    return state
+
+
+async def name_run(name: str) -> None:
+    """Runs are known by verb and user name."""
+    if runtime.flow_run.name != name:
+        async with get_client() as client:
+            await client.update_flow_run(runtime.flow_run.id, name=name)

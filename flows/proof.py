@@ -1,0 +1,70 @@
+"""Verification and evidence of one carried-out plan."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+
+from flows.case import AT_ONCE, Case
+from flows.record import evidence, history, snapshots, tasks
+from flows.record.packet import HrEvent, NothingFound, StepDone, Task, controls_for
+from flows.record.tables import PacketRow, StepRow, TaskRow
+from flows.steps import shows
+from mappings.plan import Step, Verb
+
+
+def still_wrong(case: Case, steps: list[Step]) -> list[str]:
+    """Ids of steps whose effect is not there, each app read once."""
+    by_app: dict[str, list[Step]] = defaultdict(list)
+    for step in steps:
+        if step.verb not in (Verb.EMAIL, Verb.END_SESSIONS):
+            by_app[step.app].append(step)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return [i for found in pool.map(lambda item: absent(case, *item), by_app.items()) for i in found]
+
+
+def absent(case: Case, app: str, steps: list[Step]) -> list[str]:
+    """Ids of the steps that this app does not show."""
+    account = case.site.app(app).read(case.ids[app])
+    return [s.id for s in steps if not shows(account, s)]
+
+
+def prove(case: Case, run_id: str, started: datetime) -> PacketRow | None:
+    """Append the signed packet of this run. A run that found nothing to do proves nothing new."""
+    rows = history.steps(case.site.db, run_id)
+    if not rows:
+        return None
+    latest = snapshots.latest_row(case.site.db, case.site.rules.company.hr)
+    why = {s.id: s.why for s in case.plan.steps}
+    packet = evidence.Evidence(
+        run_id=run_id,
+        hr_event=HrEvent(
+            kind=case.kind,
+            person_id=case.person.employee_id,
+            user_name=case.user_name,
+            snapshot_hash=latest.hash if latest else None,
+        ),
+        plan_hash=case.plan.hash,
+        rules_hash=case.site.rules.hash,
+        started_at=started,
+        finished_at=datetime.now(UTC),
+        steps=tuple(step_done(row, why.get(row.step_id, "an earlier plan of this run")) for row in rows),
+        tasks=tuple(task_of(t) for t in tasks.tasks_of_run(case.site.db, run_id)),
+        nothing_found=tuple(NothingFound(app=a, looked_for=k, checked_at=t) for a, k, t in case.searched),
+        controls=controls_for(case.kind),
+    )
+    return evidence.append(case.site.db, case.site.signer, packet)
+
+
+def step_done(row: StepRow, why: str) -> StepDone:
+    """A step's row as evidence."""
+    same = ("app", "verb", "intended_at", "finished_at", "outcome", "before", "after", "error")
+    values = {name: getattr(row, name) for name in same}
+    return StepDone(id=row.step_id, entitlement=row.entitlement or None, why=why, **values)
+
+
+def task_of(row: TaskRow) -> Task:
+    """A manual task's row as evidence."""
+    same = ("app", "verb", "owner", "state", "opened_at", "closed_at", "closed_by", "statement", "proof")
+    return Task(id=row.id or 0, entitlement=row.entitlement or None, **{name: getattr(row, name) for name in same})
