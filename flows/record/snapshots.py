@@ -41,6 +41,12 @@ def latest(db: Database, source: str, before: datetime | None = None) -> tuple[S
     return None if row is None else (row, people_of(row))
 
 
+def latest_row(db: Database, source: str) -> SnapshotRow | None:
+    """The last snapshot's row, its people left packed."""
+    with db.session() as session:
+        return newest(session, col(SnapshotRow.source) == source)
+
+
 def newest(session: Session, *criteria: ColumnElement[bool]) -> SnapshotRow | None:
     """The snapshot read last among those that meet the criteria."""
     order = (col(SnapshotRow.read_at).desc(), col(SnapshotRow.id).desc())

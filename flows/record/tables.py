@@ -280,6 +280,17 @@ class LeaseRow(Row, table=True):
     until: datetime = Field(sa_type=UtcTime)
 
 
+class SettledRow(Row, table=True):
+    """A person whose apps all agreed with HR when the last run ended."""
+
+    __tablename__ = "settled"
+
+    person_id: str = Field(primary_key=True)
+    fingerprint: str
+    """Hexadecimal; see mappings.rules.fingerprints."""
+    at: datetime = Field(sa_type=UtcTime)
+
+
 class MarkRow(Row, table=True):
     """A small named value."""
 

@@ -83,3 +83,9 @@ def open_tasks(db: Database, person_id: str | None = None) -> Sequence[TaskRow]:
         wanted = wanted.where(TaskRow.person_id == person_id)
     with db.session() as session:
         return session.exec(wanted.order_by(col(TaskRow.id))).all()
+
+
+def tasks_of_run(db: Database, run_id: str) -> Sequence[TaskRow]:
+    """What a run asked humans for, the oldest first."""
+    with db.session() as session:
+        return session.exec(select(TaskRow).where(TaskRow.run_id == run_id).order_by(col(TaskRow.id))).all()

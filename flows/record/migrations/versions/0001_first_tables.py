@@ -215,8 +215,17 @@ def upgrade() -> None:
         postgresql_where=sa.text("outcome IS NULL"),
     )
 
+    op.create_table(
+        "settled",
+        sa.Column("person_id", sa.String(), nullable=False),
+        sa.Column("fingerprint", sa.String(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("person_id", name="pk_settled"),
+    )
+
 
 def downgrade() -> None:
+    op.drop_table("settled")
 
     op.drop_table("step")
 
