@@ -19,7 +19,9 @@ from mappings.stints import SINCE, UNTIL, current
 from mappings.vocabulary import HrSource
 
 UNREADABLE = "_unreadable"
-"""A raw frame may have this column: what of the row could not be read (a restricted field, too many cells)."""
+"""A raw frame may have this column: what a row would need to be read (`permission to see hireDate`)."""
+WHOLE = "row"
+"""What Held names as the field where the row as a whole is wrong."""
 NEEDED = ("employee_id", "given_name", "family_name")
 """Attributes without which a row is held."""
 
@@ -37,7 +39,7 @@ class Held(BaseModel):
     row: int
     """As in the file, where the header is row 1."""
     field: str
-    """The source's column."""
+    """The source's column, or `row`."""
     found: str | None
     expected: str
 
@@ -45,6 +47,8 @@ class Held(BaseModel):
     def message(self) -> str:
         """One line for a report."""
         who = self.employee_id or "nobody"
+        if self.field == WHOLE:
+            return f"row {self.row} ({who}): needs {self.expected}"
         what = "nothing" if self.found is None else repr(self.found)
         return f"row {self.row} ({who}): {self.field}: found {what}, expected {self.expected}"
 
@@ -214,7 +218,7 @@ def held_of(problems: pd.DataFrame, texts: pd.DataFrame, rows: np.ndarray[Any, A
     lines = zip(keys, problems["at"], problems["field"], problems["expected"], strict=True)
     for line, (key, at, field, expected) in enumerate(lines):
         found = cells[field][line] if field in cells else None
-        row, column = int(rows[at]), columns.get(field, "row")
+        row, column = int(rows[at]), columns.get(field, WHOLE)
         yield Held(employee_id=key, row=row, field=column, found=found, expected=str(expected))
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, SecretStr, ValidationError
 
 import connectors.hr
 from connectors.hr.base import Source
@@ -37,7 +37,11 @@ def source(name: str, rules: HrSource, values: Mapping[str, str], folder: Path) 
         options = module.Options.model_validate(filled(rules.options, values, name, folder))
     except ValidationError as error:
         raise RulesError([told(e, module.Options, name, folder) for e in error.errors()]) from None
-    found: Source = module.connect(name, rules, options, folder)
+    secret = [
+        rules.options[word] for word, field in module.Options.model_fields.items() if field.annotation is SecretStr
+    ]
+    secrets = {word: values[word] for option in secret for word in VARIABLE.findall(option)}
+    found: Source = module.connect(name, rules, options, secrets, folder)
     return found
 
 

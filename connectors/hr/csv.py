@@ -6,26 +6,25 @@ import csv
 import io
 import unicodedata
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from connectors.errors import Refused
 from connectors.hr.encoding import as_utf8
 from mappings.feed import UNREADABLE, columns_of
-from mappings.vocabulary import HrSource
+from mappings.vocabulary import HrSource, Words
 
 DELIMITERS = (",", ";", "\t", "|")
 HEADER = 1 << 20  # bytes within which the header must end
 
 
-class Options(BaseModel):
-    """`options` of a csv source."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class Options(Words):
+    """The words under `options` of a source with `connector: csv`."""
 
     path: str = Field(min_length=1)
     """The file; relative to the mappings folder."""
@@ -36,8 +35,8 @@ class Options(BaseModel):
     quote: str = Field(default='"', min_length=1, max_length=1)
 
 
-def connect(name: str, rules: HrSource, options: Options, folder: Path) -> CsvSource:
-    """The source declared in hr/<name>.yaml of the mappings folder."""
+def connect(name: str, rules: HrSource, options: Options, secrets: Mapping[str, str], folder: Path) -> CsvSource:
+    """The source that these rules declare; nothing is read yet."""
     return CsvSource(name, rules, options, folder / options.path)
 
 
@@ -53,7 +52,7 @@ class CsvSource:
 
     def read(self) -> pd.DataFrame:
         """All rows. Refused, with what to do, where the file is no table."""
-        data, encoding = self.bytes()
+        data, encoding = self.content()
         delimiter = self.options.delimiter or self.delimiter(data)
         frame = self.table(data, delimiter)
         if frame.empty:
@@ -66,7 +65,7 @@ class CsvSource:
         frame, key = self.read(), self.rules.fields["employee_id"]
         return frame[frame[key].str.strip() == employee_id] if key in frame else frame
 
-    def bytes(self) -> tuple[bytes, str]:
+    def content(self) -> tuple[bytes, str]:
         """The file in UTF-8 and a word on its encoding."""
         try:
             data = self.path.read_bytes()
@@ -131,7 +130,7 @@ class CsvSource:
         body = rows[1:]
         ragged = {number: words(len(row), len(names)) for number, row in body if spare(row, len(names))}
         if len(ragged) > len(body) / 2:
-            example = next(f"row {number} has {why}" for number, why in ragged.items())
+            example = next(f"row {number} needs {why}" for number, why in ragged.items())
             raise self.refused(f"most rows do not fit the header: {example}", "Set options.delimiter.")
         cells = [(row + [""] * len(names))[: len(names)] for _, row in body]
         index = pd.Index([number for number, _ in body], name="row", dtype="int64")
@@ -159,4 +158,4 @@ def spare(row: list[str], width: int) -> bool:
 
 
 def words(found: int, width: int) -> str:
-    return f"{found} values where the header has {width}"
+    return f"{width} values as in the header, not {found}"

@@ -1,0 +1,188 @@
+"""BambooHR (OpenAPI description of BambooHR/bhr-api-python, 2026-04).
+
+Everybody comes from `POST /api/v2/datasets/employee/data`: `GET /employees` takes no API key, the directory
+leaves out leavers, custom reports are deprecated. No filter is sent: future hires are `Inactive` there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import pandas as pd
+from pydantic import Field, SecretStr
+
+from connectors.base import Outcome
+from connectors.errors import Mismatch, Refused, Retryable
+from connectors.http import Auth, Basic, Http, client
+from mappings.feed import UNREADABLE, columns_of
+from mappings.folder import RulesError
+from mappings.vocabulary import HrSource, Words
+
+MOST_PER_PAGE = 1000
+"""The maximum of the datasets call."""
+Row = dict[str, Any]
+
+
+class Options(Words):
+    """The words under `options` of a source with `connector: bamboohr`."""
+
+    url: str
+    """`https://<company>.bamboohr.com`, with or without `/api/v1`."""
+    api_key: SecretStr
+    """Of a user who may see every mapped field of everybody, and edit the work e-mail if that is written back."""
+    dataset_fields: dict[str, str] = Field(default_factory=dict)
+    """Mapped field -> its name in the employee dataset, where that has another one."""
+    page_size: int = Field(default=MOST_PER_PAGE, ge=1, le=MOST_PER_PAGE)
+
+
+def connect(name: str, rules: HrSource, options: Options, secrets: Mapping[str, str], folder: Path) -> BambooHr:
+    """The source that these rules declare; nothing is called yet."""
+    if rules.fields["employee_id"] != "id":
+        raise RulesError(
+            [f"hr/{name}.yaml: fields.employee_id must be id: it never changes, and people are read by it"]
+        )
+    basic = Basic(user=options.api_key.get_secret_value(), password=SecretStr("x"))
+    root = options.url.rstrip("/").removesuffix("/v1").removesuffix("/api")
+    return BambooHr(name, rules, options, BambooHttp(name, client(root, Auth(basic=basic)), secrets))
+
+
+class BambooHttp(Http):
+    """BambooHR says in a header what is wrong."""
+
+    def words(self, response: httpx.Response) -> str:
+        said = self.redaction.mask(response.headers.get("X-BambooHR-Error-Message", ""))
+        return f": {said}" if said else super().words(response)
+
+
+class BambooHr:
+    """One company's BambooHR; keeps Source and WriteBack."""
+
+    def __init__(self, name: str, rules: HrSource, options: Options, http: Http) -> None:
+        self.name, self.rules, self.options, self.http = name, rules, options, http
+        self.fields = list(dict.fromkeys(columns_of(rules).values()))
+        self.email = rules.fields.get("work_email", "workEmail")
+
+    def check(self) -> str:
+        """1 call."""
+        page = self.page(1, 1)
+        self.refuse_hidden([self.named(row["fields"]) for row in page["data"]])
+        return f"BambooHR: {page['meta']['totalItems']} people, all {len(self.fields)} mapped fields readable"
+
+    def read(self) -> pd.DataFrame:
+        """1 call for each page of 1,000 people; Retryable where HR changed meanwhile."""
+        rows = list(self.everybody())
+        self.refuse_hidden(rows)
+        return self.frame(rows)
+
+    def read_one(self, employee_id: str) -> pd.DataFrame:
+        """1 call."""
+        row = self.employee(employee_id, self.fields, f"read person {employee_id}")
+        return self.frame([row] if row else [])
+
+    def write_work_email(self, employee_id: str, address: str) -> Outcome:
+        """2 or 3 calls."""
+        doing = f"write work e-mail of person {employee_id}"
+        if "work_email" not in self.rules.write_back:
+            todo = f"Add work_email to write_back in hr/{self.name}.yaml, or enter it in BambooHR."
+            raise Refused(self.name, doing, "the mapping does not allow it", todo)
+        held = self.work_email(employee_id, doing)
+        if held.casefold() == address.casefold():
+            return Outcome.ALREADY
+        if held:
+            raise Refused(self.name, doing, f"there is already {held}", f"Decide which is right, {held} or {address}.")
+        self.http.request("POST", person_path(employee_id), doing=doing, json={self.email: address})
+        if (shown := self.work_email(employee_id, doing)).casefold() != address.casefold():
+            raise Mismatch(self.name, doing, f"BambooHR accepted {address} but shows {shown or 'nothing'}")
+        return Outcome.DONE
+
+    def work_email(self, employee_id: str, doing: str) -> str:
+        """The work e-mail HR shows, empty for none; Refused where there is no such person or no permission."""
+        row = self.employee(employee_id, [self.email], doing)
+        if row is None:
+            raise Refused(self.name, doing, "BambooHR has nobody with this id", status=404)
+        if self.email in hidden(row, [self.email]):
+            raise self.hidden_fields([self.email], doing)
+        return str(row[self.email] or "").strip()
+
+    def employee(self, employee_id: str, fields: list[str], doing: str) -> Row | None:
+        """One person; fields the key may not see are left out by BambooHR."""
+        if not employee_id.strip("0"):
+            raise Refused(self.name, doing, "id 0 is the owner of the API key, nobody's own id")
+        try:
+            row: Row = self.http.json("GET", person_path(employee_id), doing=doing, params={"fields": ",".join(fields)})
+        except Refused as error:
+            if error.status == 404:
+                return None
+            raise
+        if str(row.get("id")) != employee_id:
+            raise Mismatch(self.name, doing, f"BambooHR answered with person {row.get('id')}")
+        return row
+
+    def everybody(self) -> Iterator[Row]:
+        """All rows of the dataset, counted against the total it states."""
+        number, seen, total = 1, set[str](), 0
+        while True:
+            page = self.page(number, self.options.page_size)
+            rows, total = [self.named(row["fields"]) for row in page["data"]], page["meta"]["totalItems"]
+            seen |= {str(row.get("id")) for row in rows}
+            yield from rows
+            if number >= page["meta"]["totalPages"]:
+                break
+            number += 1
+        if len(seen) != total:
+            why = f"{len(seen)} different people came of {total}: HR changed while it was read, or pages are missing"
+            raise Retryable(self.name, "read people", why, "Run again.")
+
+    def page(self, number: int, size: int) -> Any:
+        """One page, ordered by id so that pages neither overlap nor leave a gap."""
+        names = [self.options.dataset_fields.get(field, field) for field in self.fields]
+        order = f"{self.options.dataset_fields.get('id', 'id')} asc"
+        body = {"fields": names, "orderBy": order, "page": number, "pageSize": size}
+        doing = f"read people, page {number}"
+        page = self.http.json("POST", "/api/v2/datasets/employee/data", doing=doing, json=body)
+        if (
+            not isinstance(page, dict)
+            or not isinstance(page.get("data"), list)
+            or "totalItems" not in page.get("meta", {})
+        ):
+            raise Refused(self.name, doing, "the answer is no page of a dataset", "Check options.url.")
+        return page
+
+    def named(self, fields: Row) -> Row:
+        """A dataset's row under the mapping's names."""
+        ours = {theirs: field for field, theirs in self.options.dataset_fields.items()}
+        return {ours.get(name, name): value for name, value in fields.items()}
+
+    def refuse_hidden(self, rows: list[Row]) -> None:
+        """Refuse a feed in which a mapped field is hidden for everybody: hidden is not empty."""
+        everywhere = [f for f in self.fields if rows and all(f in hidden(row, [f]) for row in rows)]
+        if everywhere:
+            raise self.hidden_fields(everywhere, "read people")
+
+    def hidden_fields(self, fields: list[str], doing: str) -> Refused:
+        todo = "Give the key's user access to them in BambooHR, or mend their names in the mapping."
+        return Refused(self.name, doing, f"BambooHR does not show {', '.join(fields)}", todo, 403)
+
+    def frame(self, rows: list[Row]) -> pd.DataFrame:
+        """Rows as text; what is hidden in one row alone is named in UNREADABLE."""
+        cells = [[None if (value := row.get(f)) is None else str(value) for f in self.fields] for row in rows]
+        index = pd.RangeIndex(2, 2 + len(rows), name="row")
+        frame = pd.DataFrame(cells, index=index, columns=self.fields, dtype="string")
+        gaps = [", ".join(hidden(row, self.fields)) for row in rows]
+        if any(gaps):
+            frame[UNREADABLE] = pd.array([f"permission to see {gap}" if gap else None for gap in gaps], dtype="string")
+        frame.attrs = {"source": "BambooHR"}
+        return frame
+
+
+def hidden(row: Row, fields: list[str]) -> list[str]:
+    """Fields that BambooHR left out, or named as restricted."""
+    return [f for f in fields if f not in row or f in row.get("_restrictedFields", ())]
+
+
+def person_path(employee_id: str) -> str:
+    return f"/api/v1/employees/{quote(employee_id, safe='')}"
