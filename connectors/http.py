@@ -1,0 +1,276 @@
+"""The one place where HTTP becomes an error of connectors.errors.
+
+what happened                                  becomes
+2xx, 304                                       the response
+429; 403 and 503 with Retry-After              waited out here up to `patience`, then Retryable(after)
+no connection, no answer, 408, 425, 5xx        Retryable; reads are tried again here a few times first
+3xx, 401, 403, 501, 505, any other 4xx         Refused
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import httpx
+import tenacity
+from pydantic import Field, SecretStr, model_validator
+from pyrate_limiter import Duration, Limiter, Rate
+
+from connectors.errors import Refused, Retryable
+from connectors.fields import pick
+from connectors.redaction import Redaction, guard_logs
+from mappings.vocabulary import Limits, Words
+
+TIMEOUT = httpx.Timeout(30, connect=5)  # seconds
+POOL = httpx.Limits(max_connections=32, max_keepalive_connections=32, keepalive_expiry=4)
+"""Idle connections go after 4 s: uvicorn and Node hang up at 5 s, and a write must not meet that."""
+PATIENCE = 30.0  # seconds one call may wait in all for Retry-After
+READ_ATTEMPTS = 3
+ATTEMPTS = 10  # however short the delays the server names
+READS = ("GET", "HEAD", "OPTIONS")
+LONGEST_WORDS = 300  # characters of a server's own words in a message
+PERIODS = {"second": Duration.SECOND, "minute": Duration.MINUTE, "hour": Duration.HOUR}
+WORDS = ("detail", "message", "error_description", "error.message", "error", "errors.0.message", "errors.0", "errors")
+WORDS_OF_REFUSAL = ("title", "msg", "reason")
+
+
+class Basic(Words):
+    """HTTP Basic credentials."""
+
+    user: str
+    """User name, or the API key where the vendor puts it there."""
+    password: SecretStr = SecretStr("")
+
+
+class Auth(Words):
+    """How calls prove who they are: exactly one of these."""
+
+    bearer: SecretStr | None = None
+    """A token for `Authorization: Bearer`."""
+    header: dict[str, SecretStr] = Field(default_factory=dict)
+    """Header name -> value, for API keys."""
+    basic: Basic | None = None
+
+    @model_validator(mode="after")
+    def exactly_one(self) -> Auth:
+        if sum(map(bool, (self.bearer, self.header, self.basic))) != 1:
+            raise ValueError("give exactly one of bearer, header, basic")
+        return self
+
+    def headers(self) -> dict[str, str]:
+        """Headers for every request; Basic is left to httpx."""
+        if self.bearer:
+            return {"Authorization": f"Bearer {self.bearer.get_secret_value()}"}
+        return {name: value.get_secret_value() for name, value in self.header.items()}
+
+    def httpx_auth(self) -> httpx.BasicAuth | None:
+        """What httpx calls its auth, for Basic."""
+        return httpx.BasicAuth(self.basic.user, self.basic.password.get_secret_value()) if self.basic else None
+
+
+def client(url: str, auth: Auth | None = None, headers: Mapping[str, str] | None = None) -> httpx.Client:
+    """A pooled client for one app. Redirects are not followed: headers with keys would follow them."""
+    sent = {"Accept": "application/json", **(auth.headers() if auth else {}), **(headers or {})}
+    return httpx.Client(
+        base_url=url, headers=sent, auth=auth.httpx_auth() if auth else None, timeout=TIMEOUT, limits=POOL
+    )
+
+
+class Http:
+    """Calls to one app, from any thread. `secrets` are variable -> value; values never show, names do. `address`
+    is what to check when the server cannot be reached: the url as the YAML has it."""
+
+    def __init__(
+        self,
+        app: str,
+        client: httpx.Client,
+        secrets: Mapping[str, str] | None = None,
+        limits: Limits | None = None,
+        address: str = "the url",
+        patience: float = PATIENCE,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.app, self.client, self.patience, self.sleep = app, client, patience, sleep
+        self.address = address.removeprefix("${").removesuffix("}")
+        self.redaction = Redaction(secrets)
+        guard_logs((secrets or {}).values())
+        self.limiter = Limiter(Rate(limits.requests, PERIODS[limits.per])) if limits else None
+
+    def __repr__(self) -> str:
+        return f"Http({self.app}, {origin(self.client.base_url)})"
+
+    def request(self, method: str, path: str, *, doing: str, **sent: Any) -> httpx.Response:
+        """One call; `doing` reads like `create account for x`; `sent` are httpx's json, params, data, headers.
+
+        Raises Retryable or Refused. A Retryable write may have been carried out: read back first.
+        """
+        attempts = tenacity.Retrying(
+            retry=lambda state: waits_help(state, method),
+            wait=pause,
+            stop=tenacity.stop_before_delay(self.patience) | tenacity.stop_after_attempt(ATTEMPTS),
+            sleep=self.sleep,
+            reraise=True,
+        )
+        return attempts(self.once, method, path, doing, sent)
+
+    def json(self, method: str, path: str, *, doing: str, **sent: Any) -> Any:
+        """As `request`, and the body read as JSON; None where there is none."""
+        return self.body(self.request(method, path, doing=doing, **sent), doing)
+
+    def body(self, response: httpx.Response, doing: str) -> Any:
+        """The JSON of a response; a login page in its place is Refused."""
+        if not response.content:
+            return None
+        try:
+            return response.json()
+        except (ValueError, UnicodeDecodeError):
+            kind = response.headers.get("content-type", "something unnamed")
+            why = f"the server answered {response.status_code} with {kind}, not JSON"
+            raise Refused(self.app, doing, why, f"Check {self.address}.", response.status_code) from None
+
+    def once(self, method: str, path: str, doing: str, sent: dict[str, Any]) -> httpx.Response:
+        """One attempt. Chained exceptions are cut off: those of h11 can quote a header."""
+        self.take_turn(doing)
+        try:
+            response = self.client.request(method, path, **sent)
+        except httpx.ConnectError as error:
+            raise self.unreachable(doing, error) from None
+        except httpx.TimeoutException as error:
+            raise self.unanswered(method, doing, type(error).__name__) from None
+        except httpx.TransportError as error:
+            raise self.broken(method, doing, error) from None
+        except (httpx.InvalidURL, UnicodeError, TypeError, ValueError) as error:
+            why = self.redaction.mask(f"the request cannot be written down: {error}")
+            raise Refused(self.app, doing, why, f"Check {self.address} and the values sent.") from None
+        if response.is_success or response.status_code == 304:
+            return response
+        raise self.error(method, response, doing)
+
+    def take_turn(self, doing: str) -> None:
+        """Wait until the app's published rate allows one more call from this process."""
+        if self.limiter and not self.limiter.try_acquire(self.app, timeout=self.patience):
+            raise Retryable(self.app, doing, "the app's rate limit is used up", "Wait, then run again.", self.patience)
+
+    def unreachable(self, doing: str, error: httpx.TransportError) -> Retryable:
+        why = self.redaction.mask(f"cannot reach {origin(self.client.base_url)} ({error})")
+        return Retryable(self.app, doing, why, f"Check {self.address}, the server and the network.")
+
+    def unanswered(self, method: str, doing: str, kind: str) -> Retryable:
+        what = "no connection" if kind == "ConnectTimeout" else "no answer"
+        return Retryable(self.app, doing, f"{what} from {origin(self.client.base_url)} in time", unsure(method))
+
+    def broken(self, method: str, doing: str, error: httpx.TransportError) -> Retryable | Refused:
+        why = self.redaction.mask(f"the connection to {origin(self.client.base_url)} broke ({error})")
+        if isinstance(error, (httpx.UnsupportedProtocol, httpx.LocalProtocolError)):
+            return Refused(
+                self.app, doing, self.redaction.mask(str(error)), f"Check {self.address} and {self.variables()}."
+            )
+        return Retryable(self.app, doing, why, unsure(method))
+
+    def error(self, method: str, response: httpx.Response, doing: str) -> Retryable | Refused:
+        """The error that a response with a status of 3xx, 4xx or 5xx is."""
+        status, after = response.status_code, retry_after(response)
+        why = f"the server said {status}{self.words(response)}"
+        if status == 429 or (status in (403, 503) and after is not None):
+            return Throttled(self.app, doing, why, "Wait, then run again.", after)
+        if status in (408, 425) or (status >= 500 and status not in (501, 505)):
+            return Retryable(self.app, doing, why, unsure(method), after)
+        if status == 401:
+            why = f"the {secret_word(self.redaction.names)} was refused (401){self.words(response)}"
+            return Refused(self.app, doing, why, f"Check {self.variables()}.", status)
+        if status == 403:
+            todo = f"Check {self.variables()}, and give the account behind it this permission."
+            return Refused(self.app, doing, f"not permitted (403){self.words(response)}", todo, status)
+        if response.is_redirect:
+            why = f"the server sent us elsewhere ({status}, to {origin(response.headers.get('location', '?'))})"
+            return Refused(self.app, doing, why, f"Check {self.address}.", status)
+        return Refused(self.app, doing, why, status=status)
+
+    def words(self, response: httpx.Response) -> str:
+        """The server's own words, shortened and without secrets, after a colon."""
+        found = self.redaction.mask(words_of(response))
+        return f": {found[:LONGEST_WORDS]}{'…' if len(found) > LONGEST_WORDS else ''}" if found else ""
+
+    def variables(self) -> str:
+        """The names of the variables that hold this app's secrets."""
+        return ", ".join(self.redaction.names) or "the credentials in the app's YAML"
+
+
+class Throttled(Retryable):
+    """The app did nothing and said when to come back: safe to send again, writes too."""
+
+
+def waits_help(state: tenacity.RetryCallState, method: str) -> bool:
+    """Whether the same call may be sent again from here: throttled ones any time, reads a few times."""
+    error = fault(state)
+    again = method in READS and state.attempt_number < READ_ATTEMPTS
+    return isinstance(error, Throttled) or (isinstance(error, Retryable) and again)
+
+
+def pause(state: tenacity.RetryCallState) -> float:
+    """Seconds until the next attempt: the server's own delay, else growing; with jitter on top."""
+    after = getattr(fault(state), "after", None)
+    if after is not None:
+        return float(after) + random.uniform(0, 0.25 + 0.05 * after)
+    return float(tenacity.wait_random_exponential(multiplier=0.4, max=8)(state))
+
+
+def fault(state: tenacity.RetryCallState) -> BaseException | None:
+    """What the last attempt raised."""
+    return state.outcome.exception() if state.outcome else None
+
+
+def retry_after(response: httpx.Response) -> float | None:
+    """Seconds from Retry-After (seconds or an HTTP date, RFC 9110 §10.2.3); None where absent or garbled."""
+    value = response.headers.get("retry-after", "").strip()
+    if not value:
+        return None
+    if re.fullmatch(r"\d+(\.\d+)?", value):
+        return float(value)
+    try:
+        then, now = parsedate_to_datetime(value), server_time(response)
+        return max(0.0, (then - now).total_seconds())
+    except (ValueError, TypeError):
+        return None
+
+
+def server_time(response: httpx.Response) -> datetime:
+    """The server's clock where it shows it: ours may differ."""
+    try:
+        return parsedate_to_datetime(response.headers["date"])
+    except (KeyError, ValueError):
+        return datetime.now(UTC)
+
+
+def words_of(response: httpx.Response) -> str:
+    """What the server says about its refusal, on one line."""
+    try:
+        body = response.json()
+    except (ValueError, UnicodeDecodeError):
+        return " ".join(re.sub(r"<[^>]*>", " ", response.text).split())
+    found = [pick(body, path) for path in (*WORDS, *WORDS_OF_REFUSAL)]
+    said = next((f for f in found if f), body)
+    return said if isinstance(said, str) else json.dumps(said, ensure_ascii=False) if said else ""
+
+
+def secret_word(names: tuple[str, ...]) -> str:
+    """`token in SSO_TOKEN`, as messages say it."""
+    return f"token in {', '.join(names)}" if names else "sign-in"
+
+
+def unsure(method: str) -> str:
+    """What to do after a call whose outcome is not known."""
+    return "Try again later." if method in READS else "It may have been carried out: read back before trying again."
+
+
+def origin(url: httpx.URL | str) -> str:
+    """Scheme, host and port, which is all of a URL that a message shows."""
+    url = httpx.URL(url)
+    return f"{url.scheme}://{url.netloc.decode()}" if url.host else str(url.path)
