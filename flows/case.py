@@ -80,7 +80,7 @@ def look(site: Site, person_id: str, moment: datetime | date | None, leaving: st
     frame = hr_row(site, person_id, day_of(moment))
     status = status_at(frame, site.rules.company, moment)
     here = present(frame, status, site.rules.company.prehire_days, pd.Timestamp(day_of(moment)))
-    person = person_of(frame.iloc[0].to_dict())
+    person = person_of({str(k): v for k, v in frame.iloc[0].items()})
     leaving = leaving or ("" if here.iloc[0] else why_gone(person, Status(status.iloc[0])))
     address, new = work_address(site, person, bool(leaving), reserve)
     values = values_of(

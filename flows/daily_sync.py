@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import pandas as pd
-from prefect import flow
+from prefect import flow, runtime
 from prefect.artifacts import acreate_markdown_artifact
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
@@ -36,7 +36,7 @@ async def daily_sync(on: date | None = None) -> State[Any]:
         who: pd.DataFrame = await finished("find who is due", lambda: due(site, feed.people, moment))
     except (ConnectorError, FeedError, RulesError) as error:
         return Failed(message=str(error))
-    started = await start(who, on, "daily_sync")
+    started = await start(who, on, str(runtime.flow_run.id))
     await asyncio.to_thread(keep, site, feed)
     await acreate_markdown_artifact(markdown=told(feed, changed, started, day_of(moment)), key="daily-sync")
     return Completed(message=f"{len(started)} people due of {len(feed.people)}, {len(feed.held)} rows held")
@@ -89,7 +89,10 @@ def told(feed: Feed, changed: pd.DataFrame, started: list[Started], on: date) ->
     news = changed[~changed["kind"].isin([Kind.SAME.value])]
     rows = [(s.person_id, s.name, s.flow, s.run_id or "a run is under way already") for s in started]
     parts = [f"# Daily sync for {on}", f"{len(feed.people)} people in HR."]
-    parts += ["## Since the last look", table(("person", "what", "changed"), news[["person_id", "kind", "columns"]].values)]
+    parts += [
+        "## Since the last look",
+        table(("person", "what", "changed"), news[["person_id", "kind", "columns"]].values),
+    ]
     parts += ["## Runs started", table(("person", "run", "flow", "id"), rows) if rows else "None: everything agrees."]
     if feed.held:
         parts += ["## Held", table(("row", "why"), [(h.row, h.message) for h in feed.held])]

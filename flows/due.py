@@ -62,13 +62,15 @@ def due(site: Site, people: pd.DataFrame, moment: datetime | date) -> pd.DataFra
     name = people["work_email"].str.partition("@")[0].fillna(ids)
     frame = pd.DataFrame({"person_id": ids, "flow": flow, "user_name": name})[changed & (flow != "")]
     order = frame["flow"].map(list(VERBS).index)
-    return frame.iloc[np.argsort(order.to_numpy(dtype=int), kind="stable")].reset_index(drop=True)
+    ordered: pd.DataFrame = frame.take(np.argsort(order.to_numpy(dtype=int), kind="stable"))
+    return ordered.reset_index(drop=True)
 
 
-async def start(who: pd.DataFrame, on: date | None, why: str, once: str = "") -> list[Started]:
+async def start(who: pd.DataFrame, on: date | None, by: str, once: str = "") -> list[Started]:
     """Start one run per row of `who`, in order; people with a run under way are left to it.
 
-    `once`: a word that makes starting the same person's run again, with the same word, do nothing.
+    `by`: id of the run that starts them. `once`: a word that makes starting the same person's run again, with
+    the same word, do nothing.
     """
     async with get_client() as client:
         busy = await under_way(client)
@@ -80,7 +82,7 @@ async def start(who: pd.DataFrame, on: date | None, why: str, once: str = "") ->
         async def one(number: int, row: dict[str, str]) -> None:
             async with limit:
                 waits = row["person_id"] in busy
-                run = None if waits else await start_one(client, ids[row["flow"]], row, on, why, once)
+                run = None if waits else await start_one(client, ids[row["flow"]], row, on, by, once)
                 found[number] = Started(row["person_id"], row["flow"], run_name(row), run)
 
         async with anyio.create_task_group() as group:
@@ -90,7 +92,7 @@ async def start(who: pd.DataFrame, on: date | None, why: str, once: str = "") ->
 
 
 async def start_one(
-    client: PrefectClient, deployment: UUID, row: dict[str, str], on: date | None, why: str, once: str
+    client: PrefectClient, deployment: UUID, row: dict[str, str], on: date | None, by: str, once: str
 ) -> str:
     """Start a run; returns its id."""
     parameters = {"person_id": row["person_id"]} | ({"on": on.isoformat()} if on else {})
@@ -98,8 +100,8 @@ async def start_one(
         deployment,
         parameters=parameters,
         name=run_name(row),
-        tags=[TAG + row["person_id"], why],
-        idempotency_key=f"{why}:{row['person_id']}:{once}" if once else None,
+        tags=[TAG + row["person_id"], f"by:{by}"],
+        idempotency_key=f"{once}:{row['flow']}:{row['person_id']}" if once else None,
     )
     return str(run.id)
 

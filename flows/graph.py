@@ -32,11 +32,9 @@ OK = (StepOutcome.DONE, StepOutcome.ALREADY)
 Expected = (ConnectorError, NotInHr, RowHeld, RulesError, Busy)
 
 
-async def run_person(
-    verb: str, person_id: str, moment: datetime | date | None, leaving: str = "", site: Site | None = None
-) -> State[Any]:
+async def run_person(verb: str, person_id: str, moment: datetime | date | None, leaving: str = "") -> State[Any]:
     """Look, plan, carry out, verify, prove: the body of the three person flows. Returns the run's final state."""
-    site = site or await asyncio.to_thread(Site.open)
+    site = await asyncio.to_thread(Site.open)
     run_id = str(runtime.flow_run.id)
     try:
         with lease(site.db, person_id, f"{verb} run {run_id}", wait_seconds=LEASE_WAIT):
@@ -65,7 +63,7 @@ async def carry_out(
     return await asyncio.to_thread(close, case, run_id, results, wrong, proof.state)
 
 
-def named(name: str, fn: Callable[[], Any], retries: bool = True) -> Task[[], Any]:
+def named(name: str, fn: Callable[[], Any], retries: bool = True) -> Task[..., Any]:
     """A Prefect task with no cache, no stored result and retries on Retryable only."""
     return Task(
         fn=fn,
@@ -152,9 +150,7 @@ async def start_tasks(case: Case, run_id: str) -> None:
     await asyncio.gather(*(start_manual_task(row.id or 0, row.title) for row in mine))
 
 
-def close(
-    case: Case, run_id: str, results: dict[str, StepOutcome], wrong: Any, evidence: State[Any]
-) -> State[Any]:
+def close(case: Case, run_id: str, results: dict[str, StepOutcome], wrong: Any, evidence: State[Any]) -> State[Any]:
     """The final state tells the truth: Completed, Completed with open tasks, or Failed naming the steps."""
     bad = [i for i, outcome in results.items() if outcome is StepOutcome.FAILED]
     blocked = [i for i, outcome in results.items() if outcome is StepOutcome.BLOCKED]
@@ -171,7 +167,11 @@ def close(
     else:
         settled.settle(case.site.db, case.person.employee_id, case.fingerprint)
         message = f"{len(results)} steps" if results else "nothing to do"
-        state = Completed(name="Completed with open tasks", message=", ".join(asked)) if asked else Completed(message=message)
+        state = (
+            Completed(name="Completed with open tasks", message=", ".join(asked))
+            if asked
+            else Completed(message=message)
+        )
     history.close_plan(case.site.db, case.plan.hash, run_id, state.name or "")
     return state
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pandas as pd
-from prefect import flow
+from prefect import flow, runtime
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
@@ -32,7 +32,7 @@ async def hire_date_check(now: datetime | None = None) -> State[Any]:
         return Failed(message=str(error))
     last = await asyncio.to_thread(marks.get, site.db, MARK)
     who = await asyncio.to_thread(named("whose day has come", lambda: come(site, last, moment)).submit().result)
-    started = await start(who, None, "hire_date_check", once=str(day_of(moment)))
+    started = await start(who, None, str(runtime.flow_run.id), once=f"hire_date_check {day_of(moment)}")
     await asyncio.to_thread(marks.swap, site.db, MARK, last, moment.isoformat())
     return Completed(message=f"{len(started)} people: {', '.join(s.name for s in started) or 'nobody'}")
 

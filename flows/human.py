@@ -15,13 +15,15 @@ from mappings.plan import Plan, Step, Verb
 
 
 def answered(site: Site, task_id: int, state: TaskState, by: str, statement: str, since: datetime) -> TaskRow:
-    """Close a task; a done one counts from now on as in place. The answer is signed. Answering twice changes nothing."""
+    """Close a task; a done one counts as in place from now on. The answer is signed. A second one changes nothing."""
     before = tasks.task(site.db, task_id)
     row = tasks.close_task(site.db, task_id, state, by, statement)
     if before is None or before.state != TaskState.OPEN:
         return row
     drawn = plan_of(site, row)
-    step = next((s for s in drawn.steps if (s.app, s.verb, s.entitlement or "") == (row.app, row.verb, row.entitlement)), None)
+    step = next(
+        (s for s in drawn.steps if (s.app, s.verb, s.entitlement or "") == (row.app, row.verb, row.entitlement)), None
+    )
     if step and state is TaskState.DONE:
         believe_by_hand(site, drawn, step)
     prove_answer(site, row, drawn, since)

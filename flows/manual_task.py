@@ -6,7 +6,8 @@ import asyncio
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from prefect import flow, get_client, suspend_flow_run
+from prefect import flow, get_client
+from prefect.flow_runs import asuspend_flow_run
 from prefect.client.schemas.objects import State
 from prefect.input import RunInput
 from prefect.states import Completed, Failed
@@ -38,7 +39,7 @@ async def manual_task(task_id: int) -> State[Any]:
     if row.state != TaskState.OPEN:
         return Completed(message=f"closed as {row.state} by {row.closed_by}")
     form = Answer.with_initial_data(description=question(row))
-    answer = await suspend_flow_run(wait_for_input=form, key=f"task-{task_id}", timeout=WAITS)
+    answer = await asuspend_flow_run(wait_for_input=form, key=f"task-{task_id}", timeout=WAITS)
     state = TaskState.DONE if answer.decision == "done" else TaskState.DECLINED
     await asyncio.to_thread(answered, site, task_id, state, answer.by, answer.statement, datetime.now(UTC))
     return Completed(message=f"{state} by {answer.by}")

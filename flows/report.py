@@ -42,9 +42,12 @@ def told(case: Case, run_id: str) -> str:
     open_tasks = tasks.open_tasks(case.site.db, case.person.employee_id)
     parts = [
         f"# {case.user_name} ({case.person.employee_id}): {case.kind}",
-        f"HR status on {case.on}: **{case.status}**. Plan `{case.plan.hash[:12]}`, rules `{case.site.rules.hash[:12]}`.",
+        f"HR status on {case.on}: **{case.status}**.",
+        f"Plan `{case.plan.hash[:12]}`, rules `{case.site.rules.hash[:12]}`.",
         "## Planned and done",
-        table(("layer", "step", "why", "outcome", "message"), rows) if rows else "Nothing to do: every app agrees with HR.",
+        table(("layer", "step", "why", "outcome", "message"), rows)
+        if rows
+        else "Nothing to do: every app agrees with HR.",
         "## Open",
         table(("task", "owner", "what"), [(t.id, t.owner, t.title) for t in open_tasks]) if open_tasks else "Nothing.",
     ]

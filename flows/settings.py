@@ -51,7 +51,7 @@ class Settings(BaseSettings):
     """Prefect's own database; by default SQLite in home. PostgreSQL: postgresql+asyncpg://…"""
     worker_limit: int = Field(default=4, ge=1)
     """Runs at the same time; see docs/engine.md before raising it on SQLite."""
-    signing_key: Path | None = None
+    signing_key_path: Path | None = None
     """Private key of the evidence packets; by default in home."""
 
     @field_validator("home")
@@ -65,8 +65,8 @@ class Settings(BaseSettings):
             object.__setattr__(self, "mappings", default_mappings())
         if not self.database_url:
             object.__setattr__(self, "database_url", f"sqlite:///{self.home / 'record.db'}")
-        if self.signing_key is None:
-            object.__setattr__(self, "signing_key", self.home / "signing-key.pem")
+        if self.signing_key_path is None:
+            object.__setattr__(self, "signing_key_path", self.home / "signing-key.pem")
         return self
 
     @property
@@ -78,8 +78,8 @@ class Settings(BaseSettings):
     @property
     def signing_key_file(self) -> Path:
         """The signing key's file, absolute."""
-        assert self.signing_key is not None
-        return self.signing_key.expanduser().absolute()
+        assert self.signing_key_path is not None
+        return self.signing_key_path.expanduser().absolute()
 
     @property
     def api_url(self) -> str:

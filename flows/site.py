@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from contextlib import ExitStack
 from functools import cached_property
+from pathlib import Path
+from tempfile import mkdtemp
 
 from connectors.base import App, Sessions
 from connectors.catalogue import connect
 from connectors.hr.base import Source
 from connectors.hr.catalogue import source
 from flows.record import signing
-from flows.record.database import Database
+from flows.record.database import Database, exists
 from flows.settings import Settings, environment, load_settings
 from mappings.folder import Rules, read_folder
 
@@ -24,14 +25,19 @@ class Site:
         self.settings, self.values, self.rules, self.db = settings, values, rules, db
         self._apps: dict[str, App] = {}
         self._lock = threading.Lock()
-        self._open = ExitStack()
 
     @classmethod
-    def open(cls, settings: Settings | None = None) -> Site:
-        """Read settings and rules, and bring the record's tables to this version."""
+    def open(cls, settings: Settings | None = None, looking: bool = False) -> Site:
+        """Read settings and rules, and bring the record's tables to this version.
+
+        `looking`: where there is no record yet, none is made; an empty one in a temporary place stands in for it.
+        """
         settings = settings or load_settings()
         rules = read_folder(settings.mappings_folder)
-        db = Database(settings.database_url)
+        url = settings.database_url
+        if looking and not exists(url):
+            url = f"sqlite:///{mkdtemp(prefix='rollcall-')}/empty.db"
+        db = Database(url)
         db.migrate()
         return cls(settings, environment(), rules, db)
 
@@ -61,7 +67,7 @@ class Site:
         return frozenset(name for name in self.rules.apps if isinstance(self.app(name), Sessions))
 
 
-def make_key(path: signing.Path) -> signing.Signer:
+def make_key(path: Path) -> signing.Signer:
     """A new key, or the one that another process made at the same moment."""
     try:
         return signing.generate(path)

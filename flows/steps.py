@@ -251,8 +251,11 @@ def ask(case: Case, step: Step, run_id: str, todo: str) -> tuple[TaskRow, bool]:
 def instructions(case: Case, step: Step) -> str | None:
     """The app's own words for this verb, filled in."""
     rules = case.site.rules.apps.get(step.app)
-    template = rules.instructions.get(step.verb) if rules else None
-    return fill(template, values_of(case.person) | step.attributes) if template else None
+    template = rules.instructions.get(step.verb.name.lower()) if rules else None
+    values = (
+        values_of(case.person) | step.attributes | {"entitlement": step.entitlement or ", ".join(step.entitlements)}
+    )
+    return fill(template, values) if template else None
 
 
 def void_task(case: Case, step: Step) -> None:

@@ -44,6 +44,7 @@ class Database:
         self._durable = self.engine.execution_options(begin="IMMEDIATE", synchronous="FULL")
         self._open = threading.local()
         forget_connections_in_children(self.engine)
+        weakref.finalize(self, self.engine.dispose)
 
     @contextmanager
     def session(self) -> Iterator[Session]:
@@ -99,6 +100,12 @@ class Database:
     def close(self) -> None:
         """Close all connections of this process."""
         self.engine.dispose()
+
+
+def exists(url: str | URL) -> bool:
+    """Whether there is a record to look at: a SQLite file that is there, or any PostgreSQL database."""
+    found = normal(make_url(url))
+    return found.get_backend_name() != "sqlite" or Path(str(found.database)).is_file()
 
 
 def rows_changed(session: Session, statement: Any) -> int:

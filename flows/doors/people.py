@@ -1,0 +1,224 @@
+"""Commands about people: plan, sync, onboard, move, offboard."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+from prefect import get_client
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterTags
+from prefect.client.schemas.objects import FlowRun
+
+from flows.case import Case, NotInHr, RowHeld, day_of, look
+from flows.doors.console import out, plainly, run, show_json, show_table
+from flows.due import due
+from flows.record import history
+from flows.site import Site
+from mappings.feed import people_of
+
+Id = Annotated[str, typer.Argument(help="The person's id in HR.", show_default=False)]
+On = Annotated[datetime | None, typer.Option("--on", formats=["%Y-%m-%d"], help="As of this date instead of now.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+NoWait = Annotated[bool, typer.Option("--no-wait", help="Start the run and do not wait for its end.")]
+POLL = 0.4  # seconds between looks at a run's state
+PLANS_AT_ONCE = 8
+
+
+@plainly
+def plan(
+    ids: Annotated[list[str] | None, typer.Argument(help="Only these people.", show_default=False)] = None,
+    on: On = None,
+    as_json: Json = False,
+) -> None:
+    """Show what would happen, to whom and why. Changes nothing anywhere.
+
+    Example: rollcall plan --on 2026-12-01
+    """
+    site = Site.open(looking=True)
+    moment = on.date() if on else datetime.now(UTC)
+    feed = people_of(site.hr.read(), site.rules.hr, day_of(moment))
+    wanted = ids or due(site, feed.people, moment)["person_id"].tolist()
+    with ThreadPoolExecutor(PLANS_AT_ONCE) as pool:
+        cases = list(pool.map(lambda person: look_or_why(site, person, moment), wanted))
+    held = [{"row": h.row, "why": h.message} for h in feed.held]
+    if as_json:
+        show_json({"on": str(day_of(moment)), "people": [as_dict(c) for c in cases], "held": held})
+    else:
+        show_plans(cases, day_of(moment), held)
+    if ids and all(isinstance(c, tuple) for c in cases):
+        raise typer.Exit(1)
+
+
+def look_or_why(site: Site, person: str, moment: datetime | date) -> Case | tuple[str, str]:
+    """A case, or (person, why there is none)."""
+    try:
+        return look(site, person, moment)
+    except (NotInHr, RowHeld) as error:
+        return person, str(error)
+
+
+def as_dict(case: Case | tuple[str, str]) -> dict[str, Any]:
+    """A case for programs."""
+    if isinstance(case, tuple):
+        return {"person_id": case[0], "held": case[1]}
+    body = {
+        "person_id": case.person.employee_id,
+        "user_name": case.user_name,
+        "kind": case.kind,
+        "hash": case.plan.hash,
+    }
+    return body | {"status": case.status, **case.plan.model_dump(mode="json", include={"steps", "notes"})}
+
+
+def show_plans(cases: list[Case | tuple[str, str]], on: date, held: list[dict[str, Any]]) -> None:
+    """Plans for people to read, like `terraform plan`."""
+    steps = 0
+    for case in cases:
+        if isinstance(case, tuple):
+            out.print(f"[yellow]? {case[0]}[/]: {case[1]}")
+            continue
+        out.print(f"[bold]{case.user_name}[/] ({case.person.employee_id}): {case.kind}, {case.status}")
+        for step in case.plan.steps:
+            sign = "-" if step.verb in ("revoke", "disable account", "delete account", "end sessions") else "+"
+            out.print(f"  {sign} {step.id}   [dim]{step.why}[/]")
+        for note in case.plan.notes:
+            out.print(f"  [yellow]! {note}[/]", highlight=False)
+        steps += len(case.plan.steps)
+    for row in held:
+        out.print(f"[yellow]held: {row['why']}[/]")
+    out.print(f"Plan for {on}: {len(cases)} people, {steps} steps, {len(held)} rows held. Nothing was changed.")
+
+
+@plainly
+def sync(on: On = None, wait: Annotated[bool, typer.Option(help="Wait until the people's runs have ended.")] = False,
+         as_json: Json = False) -> None:  # fmt: skip
+    """Run the daily sync now: read HR and start a run for everybody who is due.
+
+    Example: rollcall sync --wait
+    """
+    finished = run(run_flow("daily_sync", {"on": day(on)}, "sync by hand"))
+    runs = run(runs_after(finished, wait)) if finished.state_name == "Completed" else []
+    if as_json:
+        show_json({"state": finished.state_name, "message": message_of(finished), "runs": [brief(r) for r in runs]})
+    else:
+        out.print(f"daily_sync: {finished.state_name}: {message_of(finished)}")
+        if runs:
+            show_table("Runs", ("run", "state", "message"), [(r.name, r.state_name, message_of(r)) for r in runs])
+    if not good(finished) or (wait and not all(good(r) for r in runs)):
+        raise typer.Exit(1)
+
+
+@plainly
+def onboard(person_id: Id, on: On = None, no_wait: NoWait = False, as_json: Json = False) -> None:
+    """Give a person what HR and the rules say, or what is still missing of it.
+
+    Example: rollcall onboard 1042
+    """
+    person_run(
+        "zero_touch_onboarding", {"person_id": person_id, "on": day(on)}, f"onboard {person_id}", no_wait, as_json
+    )
+
+
+@plainly
+def move(person_id: Id, on: On = None, no_wait: NoWait = False, as_json: Json = False) -> None:
+    """Bring a person's access in line with HR after a move.
+
+    Example: rollcall move 1042
+    """
+    person_run("change_access", {"person_id": person_id, "on": day(on)}, f"move {person_id}", no_wait, as_json)
+
+
+@plainly
+def offboard(
+    person_id: Id,
+    now: Annotated[bool, typer.Option("--now", help="At once, whatever HR says of the last day.")] = False,
+    on: On = None,
+    no_wait: NoWait = False,
+    as_json: Json = False,
+) -> None:
+    """End all access of a person whose last day is over; with --now, of anybody, at once.
+
+    Example: rollcall offboard 1042 --now
+    """
+    parameters = {"person_id": person_id, "immediate": now, "on": day(on)}
+    person_run("offboard_user", parameters, f"offboard {person_id}", no_wait, as_json)
+
+
+def person_run(flow: str, parameters: dict[str, Any], name: str, no_wait: bool, as_json: bool) -> None:
+    """Start a person's run, follow it and tell how it ended."""
+    tags = [f"person:{parameters['person_id']}"]
+    finished = run(run_flow(flow, parameters, name, tags, wait=not no_wait))
+    steps = [] if no_wait else history.steps(Site.open().db, str(finished.id))
+    if as_json:
+        rows = [s.model_dump(mode="json", include={"step_id", "outcome", "error", "attempt"}) for s in steps]
+        show_json(brief(finished) | {"steps": rows})
+    else:
+        if steps:
+            show_table(
+                finished.name, ("step", "outcome", "message"), [(s.step_id, s.outcome, s.error or "") for s in steps]
+            )
+        out.print(f"{finished.name}: {finished.state_name}: {message_of(finished)}", markup=False)
+    if not no_wait and not good(finished):
+        raise typer.Exit(1)
+
+
+async def run_flow(
+    flow: str, parameters: dict[str, Any], name: str, tags: list[str] | None = None, wait: bool = True
+) -> FlowRun:
+    """Start a deployment's run and, unless told otherwise, wait for its end."""
+    async with get_client() as client:
+        deployment = await client.read_deployment_by_name(f"{flow}/{flow}")
+        given = {k: v for k, v in parameters.items() if v is not None}
+        started = await client.create_flow_run_from_deployment(
+            deployment.id, parameters=given, name=name, tags=tags or []
+        )
+        return await ended(started.id) if wait else started
+
+
+async def ended(run_id: UUID) -> FlowRun:
+    """The run once it has ended or waits for a person, with a line on the terminal meanwhile."""
+    async with get_client() as client:
+        with out.status("waiting for a worker") as line:
+            while True:
+                found = await client.read_flow_run(run_id)
+                if found.state and (found.state.is_final() or found.state.is_paused()):
+                    return found
+                line.update(f"{found.name}: {found.state_name}")
+                await asyncio.sleep(POLL)
+
+
+async def runs_after(sync_run: FlowRun, wait: bool) -> list[FlowRun]:
+    """The runs that a sync started, once they have ended if asked for."""
+    async with get_client() as client:
+        wanted = FlowRunFilter(tags=FlowRunFilterTags(all_=[f"by:{sync_run.id}"]))
+        runs: list[FlowRun] = []
+        for offset in range(0, 1_000_000, 200):
+            page = await client.read_flow_runs(flow_run_filter=wanted, limit=200, offset=offset)
+            runs += page
+            if len(page) < 200:
+                break
+    return [await ended(r.id) for r in runs] if wait else runs
+
+
+def good(finished: FlowRun) -> bool:
+    """Whether it ended well or waits for a person."""
+    return bool(finished.state and (finished.state.is_completed() or finished.state.is_paused()))
+
+
+def message_of(finished: FlowRun) -> str:
+    """The state's message."""
+    return (finished.state.message or "") if finished.state else ""
+
+
+def brief(finished: FlowRun) -> dict[str, Any]:
+    """A run for programs."""
+    return {"id": finished.id, "name": finished.name, "state": finished.state_name, "message": message_of(finished)}
+
+
+def day(on: datetime | None) -> str | None:
+    """A date for a run's parameters."""
+    return on.date().isoformat() if on else None
