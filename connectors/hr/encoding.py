@@ -28,10 +28,11 @@ def as_utf8(data: bytes, encoding: str | None, refused: Refusal) -> tuple[bytes,
         data.decode("utf-8")
         return data, "encoding utf-8"
     except UnicodeDecodeError as error:
-        guess = likely(data)
-        if guess is None:
-            raise refused(place(data, error), "Export it as UTF-8, or set options.encoding.") from None
-        return data.decode(guess).encode(), f"encoding {guess} (a guess; set options.encoding to be sure)"
+        guesses = likely(data)
+        if len(guesses) != 1:
+            hint = f"It may be {' or '.join(guesses)}: set" if guesses else "Export it as UTF-8, or set"
+            raise refused(place(data, error), f"{hint} options.encoding.{differ(data, guesses)}") from None
+        return data.decode(guesses[0]).encode(), f"encoding {guesses[0]} (a guess; set options.encoding to be sure)"
 
 
 def declared(data: bytes, encoding: str, refused: Refusal) -> bytes:
@@ -41,9 +42,9 @@ def declared(data: bytes, encoding: str, refused: Refusal) -> bytes:
     except LookupError:
         raise refused(f"unknown encoding {encoding!r}", "Set options.encoding to utf-8, cp1252, utf-16, …") from None
     except UnicodeError as error:
-        other = utf8_or_likely(data)
-        todo = f"Set options.encoding: {other}." if other else "Export it again as UTF-8."
-        raise refused(place(data, error), f"The file looks like {other}. {todo}" if other else todo) from None
+        other = " or ".join(utf8_or_likely(data))
+        todo = f"The file looks like {other}: set options.encoding." if other else "Export it again as UTF-8."
+        raise refused(place(data, error), todo) from None
     return text.removeprefix("\ufeff").encode()
 
 
@@ -55,21 +56,32 @@ def place(data: bytes, error: UnicodeError) -> str:
     return f"not {error.encoding}: byte 0x{data[error.start]:02x} at position {error.start} (line {line})"
 
 
-def utf8_or_likely(data: bytes) -> str | None:
-    """The encoding to suggest."""
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError:
-        return next((name for mark, name in MARKS.items() if data.startswith(mark)), None) or likely(data)
-    return "utf-8"
+def utf8_or_likely(data: bytes) -> list[str]:
+    """The encodings to suggest."""
+    mark = [name for mark, name in MARKS.items() if data.startswith(mark)]
+    return mark or (["utf-8"] if decodes(data, "utf-8") else likely(data))
 
 
-def likely(data: bytes) -> str | None:
-    """The likeliest encoding by charset-normalizer, of those that spreadsheets write."""
+def likely(data: bytes) -> list[str]:
+    """The likeliest encodings by charset-normalizer: more than one where they would give different names."""
     lines = data.splitlines(keepends=True)
     telling = b"".join([line for line in lines if not line.isascii()][:5000])
-    best = from_bytes(telling, cp_isolation=LIKELY).best()
-    return best.encoding if best and decodes(data, best.encoding) else None
+    found = from_bytes(telling, cp_isolation=LIKELY)
+    best = min((match.chaos for match in found), default=0.0)
+    texts = [match.could_be_from_charset for match in found if match.chaos == best]
+    usable = [[n for n in LIKELY if n in names and decodes(data, n)] for names in texts]
+    return sorted((names[0] for names in usable if names), key=LIKELY.index)
+
+
+def differ(data: bytes, names: list[str]) -> str:
+    """What one byte means in each: ` Byte 0xf1 is ñ in cp1252, ń in cp1250.`"""
+    for byte in sorted({bytes([b]) for b in data if b > 0x7F}):
+        said = [byte.decode(name, "replace") for name in names]
+        if len(set(said)) > 1:
+            return (
+                f" Byte 0x{byte.hex()} is " + ", ".join(f"{c} in {n}" for c, n in zip(said, names, strict=True)) + "."
+            )
+    return ""
 
 
 def decodes(data: bytes, encoding: str) -> bool:
