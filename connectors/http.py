@@ -13,6 +13,7 @@ import json
 import random
 import re
 import time
+import weakref
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -101,6 +102,8 @@ class Http:
         self.address = address.removeprefix("${").removesuffix("}")
         self.redaction = Redaction(secrets)
         guard_logs((secrets or {}).values())
+        self.close = weakref.finalize(self, client.close)
+        """Closes the connections; comes by itself with the end of this object or of the process."""
         self.limiter = Limiter(Rate(limits.requests, PERIODS[limits.per])) if limits else None
 
     def __repr__(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import logging
 from collections.abc import Iterable, Mapping
 from urllib.parse import quote, quote_plus
@@ -53,8 +54,9 @@ def guard_logs(secrets: Iterable[str]) -> None:
 
 
 def forms(secret: str) -> set[str]:
-    """The secret as it is, as a URL writes it, and as Basic authentication writes it."""
+    """The secret as it is, and as a URL, Basic authentication, JSON and Python write it."""
     if len(secret) < SHORTEST:
         return set()
     raw = secret.encode()
-    return {secret, quote(secret, safe=""), quote_plus(secret), base64.b64encode(raw).decode()}
+    coded = base64.b64encode(raw).decode(), json.dumps(secret)[1:-1], repr(raw)[2:-1]
+    return {secret, quote(secret, safe=""), quote_plus(secret), *coded}

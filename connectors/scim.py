@@ -40,6 +40,10 @@ class Options(Words):
     """How changes are sent: PATCH, or the whole resource by PUT."""
     create_groups: bool = False
     """Whether a group that is wanted and missing is made."""
+    groups_on_users: bool | None = None
+    """Whether users carry their `groups`; left out: found out, which costs calls in every new process."""
+    member_filter: bool | None = None
+    """Whether groups can be filtered by `members.value`; left out: tried out, once in every process."""
     sessions: Call | None = None
     """The call, outside SCIM, that signs the user `{id}` out everywhere."""
 
@@ -53,6 +57,7 @@ class Scim:
         self.key, self.fields = rules.key, tuple(rules.attributes) or (rules.key,)
         self.style = scim(options.page_size, options.trust_total)
         self.groups = Groups(http, self.style, options.create_groups)
+        self.groups.shown, self.groups.filters = options.groups_on_users, options.member_filter
         self.filters = True
         """False once a filter was seen to be ignored."""
 

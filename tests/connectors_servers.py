@@ -94,7 +94,7 @@ class Scripted:
                     self.connection.shutdown(socket.SHUT_RDWR)
                     return
                 raw = said.body if isinstance(said.body, str) else "" if said.body is None else json.dumps(said.body)
-                self.send_response(said.status)
+                self.send_response_only(said.status)
                 kind = "text/html" if isinstance(said.body, str) else "application/json"
                 for name, value in ({"Content-Type": kind} | said.headers).items():
                     self.send_header(name, value)
