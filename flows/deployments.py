@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from importlib import import_module
 from importlib.resources import files
 from importlib.util import find_spec
@@ -13,9 +14,8 @@ from prefect import Flow
 from prefect import __version__ as prefect_version
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.actions import DeploymentScheduleCreate, WorkPoolCreate
-from prefect.client.schemas.objects import WorkPool
 from prefect.client.schemas.schedules import CronSchedule
-from prefect.exceptions import ObjectNotFound
+from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 from prefect.utilities.callables import parameter_schema
 from pydantic import BaseModel, ConfigDict, Field
 from ruamel.yaml import YAML
@@ -104,26 +104,26 @@ async def register(client: PrefectClient, path: Path) -> list[str]:
     return changed
 
 
-async def _ensure_pool(client: PrefectClient) -> WorkPool:
+async def _ensure_pool(client: PrefectClient) -> None:
     try:
-        return await client.read_work_pool(POOL)
+        await client.read_work_pool(POOL)
     except ObjectNotFound:
         from prefect.workers.process import ProcessWorker  # slow to import, needed once per server
 
         template = ProcessWorker.get_default_base_job_template()
         new = WorkPoolCreate(name=POOL, type="process", base_job_template=template)
-        pool = await client.create_work_pool(new)
+        with suppress(ObjectAlreadyExists):  # a worker that starts meanwhile makes it too
+            await client.create_work_pool(new)
     await _ensure_queues(client)
-    return pool
 
 
 async def _ensure_queues(client: PrefectClient) -> None:
     known = {queue.name: queue for queue in await client.read_work_queues(work_pool_name=POOL)}
     for name, priority in QUEUES.items():
-        if name in known:
-            await client.update_work_queue(known[name].id, priority=priority)
-        else:
+        if name not in known:
             await client.create_work_queue(name, work_pool_name=POOL, priority=priority)
+        elif known[name].priority != priority:
+            await client.update_work_queue(known[name].id, priority=priority)
 
 
 async def _ensure_deployment(client: PrefectClient, deployment: Deployment) -> bool:

@@ -14,6 +14,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+SINGLE_THREADED = {"OPENBLAS_NUM_THREADS": "1", "JE_ARROW_MALLOC_CONF": "background_thread:false"}
+"""numpy and pyarrow start threads when imported, and threads do not survive a fork."""
+
 
 @dataclass
 class Child:
@@ -29,6 +32,7 @@ class Forks:
 
     def __init__(self) -> None:
         self.children: dict[int, Child] = {}
+        self.abandoned = False
         self._one_question = asyncio.Lock()
         self._answer: asyncio.Future[int] | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -41,8 +45,7 @@ class Forks:
         ours, theirs = socket.socketpair()
         fds = (theirs.fileno(), self._lifeline[0])
         command = [sys.executable, "-m", "flows.zygote", *map(str, fds)]
-        environment = os.environ | {"OPENBLAS_NUM_THREADS": "1"}  # its threads would not survive a fork
-        self._process = subprocess.Popen(command, pass_fds=fds, env=environment)
+        self._process = subprocess.Popen(command, pass_fds=fds, env=os.environ | SINGLE_THREADED)
         theirs.close()
         reader, self._writer = await asyncio.open_connection(sock=ours)
         self._answer = asyncio.get_running_loop().create_future()
@@ -59,9 +62,14 @@ class Forks:
             self._writer.write(json.dumps({"env": dict(env), "cwd": str(cwd)}).encode() + b"\n")
             return self.children[await self._answer]
 
+    def abandon(self) -> None:
+        """End every child at once, and let nobody draw conclusions from how they ended."""
+        self.abandoned = True
+        self._end_children()
+
     async def stop(self) -> None:
         """End every child, then the zygote."""
-        self._end_children()
+        self.abandon()
         if self._listener is not None:
             self._listener.cancel()
         if self._writer is not None:

@@ -100,7 +100,7 @@ def default_mappings() -> Path:
 
 def load_settings(env_file: Path = ENV_FILE) -> Settings:
     """Settings from the environment, then `.env`. Raises UnsafeEnvFile, or ValidationError on a bad value."""
-    return Settings(_env_file=private(env_file))  # type: ignore[call-arg]
+    return Settings(_env_file=private(env_file))
 
 
 def environment(env_file: Path = ENV_FILE) -> dict[str, str]:

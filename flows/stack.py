@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -122,7 +122,7 @@ class Stack:
             "ROLLCALL_DATABASE_URL": settings.database_url,
             "ROLLCALL_PREFECT_PORT": str(settings.prefect_port),
             "ROLLCALL_WORKER_LIMIT": str(settings.worker_limit),
-            "ROLLCALL_SIGNING_KEY": str(settings.signing_key_file),
+            "ROLLCALL_SIGNING_KEY_PATH": str(settings.signing_key_file),
         }
         return os.environ | QUIET | CLIENT | own | self.extra
 
@@ -194,19 +194,15 @@ class Part:
     def stop(self) -> None:
         """SIGTERM to the process, then SIGKILL to its group."""
         self.process.terminate()
-        try:
+        with suppress(subprocess.TimeoutExpired):
             self.process.wait(lifeline.GRACE)
-        except subprocess.TimeoutExpired:
-            pass
         self.kill()
         os.close(self._lifeline)
 
     def kill(self) -> None:
         """SIGKILL to the whole group."""
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         self.process.wait()
 
 

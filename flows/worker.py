@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import signal
 import socket
 import sys
@@ -64,6 +63,8 @@ class ForkStarter:
         scope = create_isolated_termination_scope(child.pid)
         task_status.started(ProcessHandle(cast(Any, child), termination_scope=scope))
         await child.ended.wait()
+        if self.forks.abandoned:
+            await anyio.sleep_forever()  # until cancelled: the worker is stopping, the run is not to blame
 
     def _environment(self, flow_run: FlowRun) -> dict[str, str]:
         env = {k: v for k, v in self.env.items() if v is not None}
@@ -150,6 +151,10 @@ class ForkWorker(BaseWorker[ProcessJobConfiguration, ProcessVariables, ProcessWo
         """Take no more runs."""
         self._stopping = True
 
+    def abandon_runs(self) -> None:
+        """End the runs' processes, and say nothing of it to the server yet."""
+        self._forks.abandon()
+
     async def get_and_submit_flow_runs(self) -> list[FlowRun]:
         """One look for work."""
         return [] if self._stopping else await super().get_and_submit_flow_runs()
@@ -205,6 +210,7 @@ async def _stop_on_signal(worker: ForkWorker, scope: anyio.CancelScope) -> None:
             with anyio.move_on_after(DRAIN_SECONDS):
                 while worker.in_flight:
                     await anyio.sleep(0.05)
+            worker.abandon_runs()
             scope.cancel()
             return
 

@@ -9,7 +9,8 @@ import sys
 import time
 from pathlib import Path
 
-from prefect import flow, task
+from prefect import flow, suspend_flow_run, task
+from prefect.input import RunInput
 
 
 def mark(file: str, **more: object) -> None:
@@ -68,3 +69,17 @@ async def fails_once(file: str) -> None:
     mark(file)
     if len(Path(file).read_text().splitlines()) == 1:
         raise ValueError("the first time does not work")
+
+
+class Answer(RunInput):
+    """What a person is asked."""
+
+    approved: bool
+
+
+@flow
+async def asks(file: str) -> None:
+    """Suspends for an answer, and marks it."""
+    mark(file, asked=True)
+    answer = await suspend_flow_run(wait_for_input=Answer, timeout=86400, key="asked")
+    mark(file, approved=answer.approved)
