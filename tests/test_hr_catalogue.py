@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from connectors.errors import Refused
 from connectors.hr.base import Source, WriteBack
 from connectors.hr.catalogue import known, source
-from mappings.folder import RulesError
 from mappings.vocabulary import HrSource
 
 FIELDS = {"employee_id": "id", "given_name": "firstName", "family_name": "lastName", "hire_date": "hireDate"}
@@ -20,7 +20,7 @@ def build(folder: Path, connector: str, options: dict[str, object], values: dict
 
 
 def told(folder: Path, connector: str, options: dict[str, object], values: dict[str, str] = VALUES) -> str:
-    with pytest.raises(RulesError) as error:
+    with pytest.raises(Refused) as error:
         build(folder, connector, options, values)
     return str(error.value)
 
@@ -42,7 +42,8 @@ def test_an_unknown_connector_is_told_with_the_known_ones(tmp_path):
     (tmp_path / "hr" / "people.yaml").write_text("# who\nconnector: bambohr\n")
 
     assert told(tmp_path, "bambohr", {}) == (
-        f"hr/people.yaml:2: unknown connector 'bambohr'; known words are {', '.join(known())}; did you mean 'bamboohr'?"
+        "people: hr/people.yaml:2: unknown connector 'bambohr';"
+        f" known words are {', '.join(known())}; did you mean 'bamboohr'?."
     )
 
 
@@ -50,26 +51,26 @@ def test_an_unknown_option_is_told_with_the_known_ones(tmp_path):
     message = told(tmp_path, "csv", {"path": "x", "delimeter": ";"})
 
     assert message == (
-        "hr/people.yaml: unknown word 'delimeter' in options;"
-        " known words are path, delimiter, encoding, quote; did you mean 'delimiter'?"
+        "people: hr/people.yaml: unknown word 'delimeter' under options;"
+        " known words are path, delimiter, encoding, quote; did you mean 'delimiter'?."
     )
 
 
 def test_a_missing_option_is_told(tmp_path):
-    assert told(tmp_path, "csv", {}) == "hr/people.yaml: options lacks 'path'"
+    assert told(tmp_path, "csv", {}) == "people: hr/people.yaml: the word 'path' is missing under options."
 
 
 def test_a_variable_that_is_not_set_is_told(tmp_path):
     message = told(tmp_path, "bamboohr", BAMBOO, {"BAMBOOHR_URL": "x", "BAMBOOHR_API_KEY": ""})
 
-    assert message == "hr/people.yaml: BAMBOOHR_API_KEY is not set; set it in the environment or in .env"
+    assert message == ("people: hr/people.yaml: BAMBOOHR_API_KEY has no value. Set it in the environment or in .env.")
 
 
 def test_bamboohr_people_are_known_by_id_only(tmp_path):
     rules = HrSource.model_validate(
         {"connector": "bamboohr", "fields": FIELDS | {"employee_id": "employeeNumber"}, "options": BAMBOO}
     )
-    with pytest.raises(RulesError, match="must be id"):
+    with pytest.raises(Refused, match="must be 'id'"):
         source("people", rules, VALUES, tmp_path)
 
 

@@ -19,7 +19,6 @@ from connectors.base import Outcome
 from connectors.errors import Mismatch, Refused, Retryable
 from connectors.http import Auth, Basic, Http, client
 from mappings.feed import UNREADABLE, columns_of
-from mappings.folder import RulesError
 from mappings.vocabulary import HrSource, Words
 
 MOST_PER_PAGE = 1000
@@ -42,9 +41,8 @@ class Options(Words):
 def connect(name: str, rules: HrSource, options: Options, secrets: Mapping[str, str], folder: Path) -> BambooHr:
     """The source that these rules declare; nothing is called yet."""
     if rules.fields["employee_id"] != "id":
-        raise RulesError(
-            [f"hr/{name}.yaml: fields.employee_id must be id: it never changes, and people are read by it"]
-        )
+        why = f"employee_id is {rules.fields['employee_id']!r}; it must be 'id', which never changes and finds people"
+        raise Refused(name, f"hr/{name}.yaml", why)
     basic = Basic(user=options.api_key.get_secret_value(), password=SecretStr("x"))
     root = options.url.rstrip("/").removesuffix("/v1").removesuffix("/api")
     return BambooHr(name, rules, options, BambooHttp(name, client(root, Auth(basic=basic)), secrets))
