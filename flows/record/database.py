@@ -14,7 +14,7 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import URL, Connection, Engine, Insert, create_engine, event, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, literal_column, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_random
@@ -80,8 +80,9 @@ class Database:
     def insert_new(self, session: Session, table: Any, values: Mapping[str, Any]) -> bool:
         """Insert a row unless a unique index already has one like it; True when it was inserted."""
         dialect = sqlite.insert if self.sqlite else postgresql.insert
-        statement: Insert = dialect(table).values(**values).on_conflict_do_nothing()
-        return rows_changed(session, statement) == 1
+        insert = dialect(table).values(**values).on_conflict_do_nothing()
+        found = session.execute(insert.returning(literal_column("1")))  # the driver gives no row count here
+        return found.first() is not None
 
     def lock_chain(self, session: Session) -> None:
         """Let nobody else append evidence until this transaction ends. On SQLite `writing` did that already."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,8 @@ from flows.record.database import Database, now
 from flows.record.packet import Evidence
 from flows.record.signing import Head, Signer
 from flows.record.tables import PacketRow
+
+PAGE = 500  # packets read at once
 
 __all__ = [
     "ChainBroken",
@@ -94,10 +96,18 @@ def check_noted(session: Session, noted: Head | None, head: Head) -> None:
 
 
 def packets(db: Database) -> Iterator[str]:
-    """All envelopes in order, read as they are asked for."""
+    """All envelopes in order, read page by page as they are asked for."""
+    last = -1
+    while page := page_after(db, last):
+        yield from (envelope for _, envelope in page)
+        last = page[-1][0]
+
+
+def page_after(db: Database, seq: int) -> Sequence[tuple[int, str]]:
+    """The next numbers and envelopes."""
+    columns = select(PacketRow.seq, PacketRow.envelope).where(PacketRow.seq > seq)
     with db.session() as session:
-        ordered = select(PacketRow.envelope).order_by(col(PacketRow.seq))
-        yield from session.exec(ordered.execution_options(yield_per=200))
+        return session.exec(columns.order_by(col(PacketRow.seq)).limit(PAGE)).all()
 
 
 def packets_of(db: Database, run_id: str) -> list[PacketRow]:

@@ -122,3 +122,9 @@ def runs_of(db: Database, person_id: str) -> Sequence[PlanRow]:
     with db.session() as session:
         mine = select(PlanRow).where(PlanRow.person_id == person_id)
         return session.exec(mine.order_by(col(PlanRow.id).desc())).all()
+
+
+def plans_of_run(db: Database, run_id: str) -> Sequence[PlanRow]:
+    """The plans a run took up, the newest last: more than one after a retry."""
+    with db.session() as session:
+        return session.exec(select(PlanRow).where(PlanRow.run_id == run_id).order_by(col(PlanRow.id))).all()

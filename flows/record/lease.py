@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import psutil
 from sqlalchemy import ColumnElement, delete, update
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random
 
 from flows.record.database import Database, now, rows_changed
@@ -91,11 +91,13 @@ def take(db: Database, person_id: str, holder: str, lasts: timedelta) -> LeaseRo
     )
     with db.writing() as session:
         present = drop_abandoned(session, person_id)
-        if present is None and not db.insert_new(session, LeaseRow, row.model_dump()):
-            present = session.exec(select(LeaseRow).where(LeaseRow.person_id == person_id)).one()
-    if present is not None:
-        raise Busy(present)
-    return row
+        taken = present is None and db.insert_new(session, LeaseRow, row.model_dump())
+        present = present or session.get(LeaseRow, person_id)
+    if taken:
+        return row
+    if present is None:  # another one took it and gave it back meanwhile
+        return take(db, person_id, holder, lasts)
+    raise Busy(present)
 
 
 def drop_abandoned(session: Session, person_id: str) -> LeaseRow | None:
