@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlencode
 
 import orjson
 
@@ -25,6 +27,7 @@ from connectors.sandbox.wire import Answer, Call
 
 ERROR = "urn:ietf:params:scim:api:messages:2.0:Error"
 LIST = "urn:ietf:params:scim:api:messages:2.0:ListResponse"
+SEARCH = "urn:ietf:params:scim:api:messages:2.0:SearchRequest"
 PATCH = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 
 
@@ -64,6 +67,14 @@ def names_of(text: str | None) -> set[str]:
     return {
         n[: len(ENTERPRISE)] if n.startswith(ENTERPRISE.lower()) else n.rpartition(":")[2].split(".")[0] for n in names
     }
+
+
+def as_query(call: Call) -> Call:
+    """The parameters of a POST to /.search as if they stood in the query (RFC 7644 3.4.3)."""
+    body = call.json()
+    expect_schema(body, SEARCH)
+    flat = {k: ",".join(v) if isinstance(v, list) else v for k, v in body.items() if k.lower() != "schemas"}
+    return replace(call, query_string=urlencode(flat))
 
 
 def expect_schema(body: Row, urn: str) -> None:

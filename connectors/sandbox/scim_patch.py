@@ -72,7 +72,8 @@ def deeper(op: str, path: str, value: Any) -> Iterator[Operation]:
     """An operation on the whole extension is one on each attribute named."""
     if path.lower() == ENTERPRISE.lower() and isinstance(value, dict):
         for name, part in value.items():
-            yield Operation(op, f"{ENTERPRISE}:{name}", part)
+            if name.lower() != "schemas":
+                yield Operation(op, f"{ENTERPRISE}:{name}", part)
     else:
         yield Operation(op, path, value)
 

@@ -26,6 +26,7 @@ class Attribute:
     exact: bool = False
     sub: tuple[Attribute, ...] = ()
     refers: tuple[str, ...] = ()
+    canonical: tuple[str, ...] = ()
 
     def described(self) -> Row:
         """As /Schemas says it."""
@@ -42,6 +43,8 @@ class Attribute:
         }
         if self.sub:
             row["subAttributes"] = [each.described() for each in self.sub]
+        if self.canonical:
+            row["canonicalValues"] = list(self.canonical)
         return row | ({"referenceTypes": list(self.refers)} if self.refers else {})
 
 
@@ -80,8 +83,7 @@ ENTERPRISE_ATTRIBUTES = (
 MEMBER = (
     Attribute("value", mutability="immutable", exact=True),
     Attribute("$ref", "reference", mutability="immutable", exact=True, refers=("User",)),
-    Attribute("display", mutability="readOnly"),
-    Attribute("type", mutability="immutable"),
+    Attribute("type", mutability="immutable", canonical=("User",)),
 )
 GROUP_ATTRIBUTES = (
     Attribute("displayName", required=True, unique="server"),

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 from connectors.sandbox.scim_body import (
+    as_query,
     etag,
     group_from,
     is_members,
@@ -59,6 +60,9 @@ class Sso(Twin):
     def make_routes(self) -> Sequence[Route]:
         return (
             route("/scim/v2/Users", get=self.list_users, post=self.create_user),
+            route("/scim/v2/Users/.search", post=self.search_users),
+            route("/scim/v2/Groups/.search", post=self.search_groups),
+            route("/scim/v2/.search", post=self.search_all),
             route("/scim/v2/Users/{id}", get=self.show, put=self.put_user, patch=self.patch_user, delete=self.delete),
             route("/scim/v2/Groups", get=self.list_groups, post=self.create_group),
             route(
@@ -217,6 +221,22 @@ class Sso(Twin):
     def list_groups(self, call: Call) -> Answer:
         return self.listing(call, "groups")
 
+    def search_users(self, call: Call) -> Answer:
+        return self.listing(as_query(call), "users")
+
+    def search_groups(self, call: Call) -> Answer:
+        return self.listing(as_query(call), "groups")
+
+    def search_all(self, call: Call) -> Answer:
+        """Users, then groups; no more than a page of them."""
+        call = as_query(call)
+        found = [self.shown(call, t, row) for t in ("users", "groups") for row in self.asked_for(call, t)]
+        return listed(found[: page_number(call.query.get("count"), MOST, MOST, 0)], len(found))
+
+    def asked_for(self, call: Call, table: str) -> Sequence[Row]:
+        filter = call.query.get("filter")
+        return self.filtered(call, table, filter) if filter else list(call[table].rows.values())
+
     def listing(self, call: Call, table: str) -> Answer:
         query, rows = call.query, call[table].rows
         count = page_number(query.get("count"), MOST, MOST, 0)
@@ -315,9 +335,7 @@ class Sso(Twin):
         return full
 
     def member(self, call: Call, row: Row) -> Row:
-        user = call["users"].rows[row["user"]]
-        display = user.get("displayName") or user["userName"]
-        return {"value": user["id"], "$ref": f"{root(call)}/Users/{user['id']}", "display": display, "type": "User"}
+        return {"value": row["user"], "$ref": f"{root(call)}/Users/{row['user']}", "type": "User"}
 
     def membership(self, call: Call, row: Row) -> Row:
         group = call["groups"].rows[row["group"]]
