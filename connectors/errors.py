@@ -9,6 +9,8 @@ ConnectorError
 
 from __future__ import annotations
 
+import copyreg
+
 
 class ConnectorError(Exception):
     """An app did not do what was asked. The message reads: app: what, to whom: why. What to do now."""
@@ -16,6 +18,10 @@ class ConnectorError(Exception):
     def __init__(self, app: str, doing: str, why: str, todo: str = "") -> None:
         self.app, self.doing, self.why, self.todo = app, doing, why, todo
         super().__init__(f"{app}: {doing}: {why}." + (f" {todo}" if todo else ""))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Errors travel between processes whole."""
+        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]
 
 
 class Retryable(ConnectorError):

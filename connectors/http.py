@@ -40,6 +40,8 @@ LONGEST_WORDS = 300  # characters of a server's own words in a message
 PERIODS = {"second": Duration.SECOND, "minute": Duration.MINUTE, "hour": Duration.HOUR}
 WORDS = ("detail", "message", "error_description", "error.message", "error", "errors.0.message", "errors.0", "errors")
 WORDS_OF_REFUSAL = ("title", "msg", "reason")
+DETAILS = ("error.fields", "fields", "details")
+"""Where servers say which field was wrong."""
 
 
 class Basic(Words):
@@ -260,7 +262,13 @@ def words_of(response: httpx.Response) -> str:
         return " ".join(re.sub(r"<[^>]*>", " ", response.text).split())
     found = [pick(body, path) for path in (*WORDS, *WORDS_OF_REFUSAL)]
     said = next((f for f in found if f), body)
-    return said if isinstance(said, str) else json.dumps(said, ensure_ascii=False) if said else ""
+    details = [pick(body, path) for path in DETAILS]
+    return "; ".join(spoken(part) for part in (said, *details) if part)
+
+
+def spoken(part: Any) -> str:
+    """Text as it is, anything else as JSON."""
+    return part if isinstance(part, str) else json.dumps(part, ensure_ascii=False)
 
 
 def secret_word(names: tuple[str, ...]) -> str:

@@ -171,7 +171,10 @@ class Rest:
         status = getattr(error, "status", None)
         if status in UNTOLD:
             raise error
-        found = self.search(key) or (self.listed(key) if status == 409 else None)
+        try:
+            found = self.search(key) or (self.listed(key) if status == 409 else None)
+        except Retryable as later:
+            raise error if isinstance(error, Retryable) else later from None
         if not found:
             raise error
         return (Outcome.DONE if isinstance(error, Retryable) else Outcome.ALREADY), self.id_of(found)

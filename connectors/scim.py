@@ -203,7 +203,10 @@ class Scim:
         if status in UNTOLD:
             raise error
         key = attributes[self.key]
-        found = self.search(key) or (self.listed(key) if status == 409 else None)
+        try:
+            found = self.search(key) or (self.listed(key) if status == 409 else None)
+        except Retryable as later:
+            raise error if isinstance(error, Retryable) else later from None
         if not found:
             raise error
         outcome = Outcome.DONE if isinstance(error, Retryable) else Outcome.ALREADY

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import logging
+import pickle
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -165,11 +166,26 @@ def test_refused_credentials_name_the_variable(rig: Rig, status: int, words: str
         ask(rig)
 
 
+def test_errors_travel_between_processes_whole() -> None:
+    error = Retryable("crm", "create account", "busy", "Wait", after=7.0)
+
+    again = pickle.loads(pickle.dumps(error))
+
+    assert str(again) == str(error) and again.after == 7.0 and again.doing == "create account"
+
+
 def test_a_login_page_instead_of_json_is_refused(rig: Rig) -> None:
     rig.say(Said(200, "<html>Please sign in</html>"))
 
     with pytest.raises(Refused, match="text/html, not JSON. Check CRM_URL"):
         ask(rig)
+
+
+def test_the_field_that_was_wrong_is_named(rig: Rig) -> None:
+    rig.say(Said(422, {"error": {"message": "validation failed", "fields": {"email": ["is taken"]}}}))
+
+    with pytest.raises(Refused, match=r'422: validation failed; \{"email": \["is taken"\]\}'):
+        ask(rig, "POST")
 
 
 def test_the_servers_words_are_shortened(rig: Rig) -> None:
