@@ -107,6 +107,15 @@ def test_quoted_cells_may_hold_delimiters_quotes_and_line_ends(file):
     assert frame.index.tolist() == [2, 3]
 
 
+def test_line_ends_in_cells_are_read_in_large_files_too(file):
+    lines = "D\n" * 30
+    rows = "".join(f'{n},"A\nB\nC","{lines}",2024-01-01\n' for n in range(40_000))
+
+    frame = read(file, "No,First,Last,Start\n" + rows)
+
+    assert frame["No"].tolist() == [str(n) for n in range(40_000)]
+
+
 @pytest.mark.parametrize("ragged", ["", "009,Cy\n"])
 def test_blank_lines_are_no_people_and_keep_their_numbers(file, ragged):
     file.write_text(TEXT.replace("008", "\n\n008").replace("Lind,", ",") + "\n\n" + ragged)
@@ -150,6 +159,7 @@ def test_columns_nobody_maps_may_stand_twice(file):
         (b"No,First,Last,Start\n", {}, "a header but no rows"),
         (b"No,First,Last,Start,No\n1,A,B,2024-01-01,2\n", {}, "the header has 'No' twice"),
         (b'No,First,Last,Start\n1,"A,B,2024-01-01\n2,C,D,2024-01-01\n', {}, "quotation mark that is not closed"),
+        (b'No,First,Last,Start\n1,A,B,"2024-01-01\n2,C,D,2024-01-01\n', {}, "quotation mark that is not closed"),
         (b"No,First,Last,Start\n1;A;B;2024-01-01\n", {}, "needs 4 values as in the header, not 1"),
         (TEXT.encode(), {"encoding": "utf-99"}, "unknown encoding 'utf-99'"),
         (b"\xff\xfeN", {}, "not utf-16"),
