@@ -20,11 +20,17 @@ def clients(sandbox: Sandbox) -> Iterator[dict[str, httpx.Client]]:
     """One client per twin, signed in as the sandbox's environment says."""
     env = sandbox.environment
     made = {
-        "bamboohr": httpx.Client(base_url=env["BAMBOOHR_URL"], auth=(env["BAMBOOHR_API_KEY"], "x"), headers=JSON),
-        "sso": httpx.Client(base_url=env["SSO_URL"], headers={"Authorization": f"Bearer {env['SSO_TOKEN']}"}),
-        "crm": httpx.Client(base_url=env["CRM_URL"], headers={"Authorization": f"Bearer {env['CRM_TOKEN']}"}),
-        "desk": httpx.Client(base_url=env["DESK_URL"], headers={"X-Api-Key": env["DESK_KEY"]}),
-        "badges": httpx.Client(base_url=env["BADGE_URL"], follow_redirects=True),
+        "bamboohr": httpx.Client(
+            verify=False, base_url=env["BAMBOOHR_URL"], auth=(env["BAMBOOHR_API_KEY"], "x"), headers=JSON
+        ),
+        "sso": httpx.Client(
+            verify=False, base_url=env["SSO_URL"], headers={"Authorization": f"Bearer {env['SSO_TOKEN']}"}
+        ),
+        "crm": httpx.Client(
+            verify=False, base_url=env["CRM_URL"], headers={"Authorization": f"Bearer {env['CRM_TOKEN']}"}
+        ),
+        "desk": httpx.Client(verify=False, base_url=env["DESK_URL"], headers={"X-Api-Key": env["DESK_KEY"]}),
+        "badges": httpx.Client(verify=False, base_url=env["BADGE_URL"], follow_redirects=True),
     }
     try:
         yield made

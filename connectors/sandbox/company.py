@@ -119,7 +119,8 @@ def story(start: date) -> list[Event]:
 
 def apply(event: Event, bamboohr_base_url: str, api_key: str) -> None:
     """Do in BambooHR what the event says; httpx.HTTPStatusError where BambooHR refuses."""
-    with httpx.Client(auth=(api_key, "x"), headers={"Accept": "application/json"}) as client:
+    headers = {"Accept": "application/json"}
+    with httpx.Client(auth=(api_key, "x"), headers=headers, verify=bamboohr_base_url.startswith("https")) as client:
         for path, body in event.requests:
             client.post(bamboohr_base_url.rstrip("/") + path, json=dict(body)).raise_for_status()
 
