@@ -19,7 +19,7 @@ from pydantic import BaseModel, ValidationError
 from connectors.base import App, Grants, Sessions
 from connectors.errors import Refused
 from mappings.folder import known_words, suggest
-from mappings.vocabulary import AppRules
+from mappings.vocabulary import AppRules, HrSource
 
 PACKAGES = ("connectors", "connectors.apps")
 PLACE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -43,8 +43,8 @@ def connect(name: str, rules: AppRules, values: Mapping[str, str]) -> App:
     return cast(App, module.connect(name, rules, options, secrets))
 
 
-def variables(rules: AppRules) -> list[str]:
-    """Names of the variables that an app needs, in the order of its YAML."""
+def variables(rules: AppRules | HrSource) -> list[str]:
+    """Names of the variables that an app or HR source needs, in the order of its YAML."""
     return list(dict.fromkeys(name for text in texts(rules.options) for name in PLACE.findall(text)))
 
 

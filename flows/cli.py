@@ -14,7 +14,8 @@ def point_prefect_here() -> None:
     except Exception:  # the command itself will say what is wrong
         return
     os.environ.setdefault("PREFECT_API_URL", settings.api_url)
-    os.environ.setdefault("PREFECT_HOME", str(settings.home / "prefect"))
+    if settings.home.is_dir():  # looking must not make one
+        os.environ.setdefault("PREFECT_HOME", str(settings.home / "prefect"))
     os.environ.setdefault("PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED", "false")
     os.environ.setdefault("DO_NOT_TRACK", "1")
 
@@ -23,7 +24,7 @@ point_prefect_here()
 
 import typer  # noqa: E402
 
-from flows.doors import installation, people, record  # noqa: E402
+from flows.doors import demo, installation, people, record  # noqa: E402
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -40,6 +41,7 @@ for command in (
     people.move,
     people.offboard,
     record.access,
+    demo.demo,
     installation.up,
 ):
     app.command()(command)
