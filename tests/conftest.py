@@ -1,0 +1,16 @@
+"""Fixtures that are dear to make and shared by the whole session."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.stage import Stage, set_up
+
+
+@pytest.fixture(scope="session")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """One sandbox and one stack; see tests/stage.py."""
+    with set_up(tmp_path_factory.mktemp("stage")) as stage:
+        yield stage
