@@ -141,4 +141,5 @@ def describe(model: type[BaseModel], error: Any) -> str:
 
 
 def file_of(name: str) -> str:
+    """The app's file as messages name it."""
     return f"apps/{name}.yaml"

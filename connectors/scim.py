@@ -279,6 +279,7 @@ def connect(name: str, rules: AppRules, options: Options, secrets: Mapping[str, 
 
 
 def user_path(id: str) -> str:
+    """The user's path below the base URL, whatever characters the id has."""
     return f"/Users/{quote(id, safe='')}"
 
 

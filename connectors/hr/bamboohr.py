@@ -183,4 +183,5 @@ def hidden(row: Row, fields: list[str]) -> list[str]:
 
 
 def person_path(employee_id: str) -> str:
+    """The path of one employee, whatever characters the id has."""
     return f"/api/v1/employees/{quote(employee_id, safe='')}"

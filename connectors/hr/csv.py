@@ -158,4 +158,5 @@ def spare(row: list[str], width: int) -> bool:
 
 
 def words(found: int, width: int) -> str:
+    """What is wrong with a row of another width than the header."""
     return f"{width} values as in the header, not {found}"
