@@ -3,25 +3,41 @@
 from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
+from functools import cache
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from mappings.people import status_frame
 from mappings.vocabulary import Company, Location
 
+Place = tuple[str, time, time]
+"""Time zone, start of day, cut-off."""
 
-def places(people: pd.DataFrame, company: Company) -> pd.Series:
-    """Each row's (time zone, start of day, cut-off): the person's own zone first, then the location's."""
-    plain = Location(time_zone=company.time_zone)
 
-    def place(where: str, zone: str) -> tuple[str, time, time]:
-        here = company.locations.get(where, plain)
-        return (zone or here.time_zone, here.start_of_day, here.cut_off)
+def places(people: pd.DataFrame, company: Company) -> tuple[npt.NDArray[np.intp], list[Place]]:
+    """The number of each row's place, and the places: the person's own zone first, then the location's."""
+    where, names = pd.factorize(people["location"].fillna(""))
+    zone, zones = pd.factorize(people["time_zone"].fillna(""))
+    pairs, numbers = np.unique(where * len(zones) + zone, return_inverse=True)
+    return numbers, [place(names[pair // len(zones)], zones[pair % len(zones)], company) for pair in pairs]
 
-    pairs = pd.Series(list(zip(people["location"].fillna(""), people["time_zone"].fillna(""), strict=True)))
-    known = {pair: place(*pair) for pair in pairs.unique()}
-    return pd.Series(pairs.map(known).to_list(), index=people.index, dtype=object)
+
+def place(location: str, zone: str, company: Company) -> Place:
+    """The place of people in a location who may have a zone of their own; one that nobody knows does not count."""
+    here = company.locations.get(location) or Location(time_zone=company.time_zone)
+    return (zone if is_zone(zone) else here.time_zone, here.start_of_day, here.cut_off)
+
+
+@cache
+def is_zone(name: str) -> bool:
+    """Whether the tz database has this name."""
+    try:
+        return bool(ZoneInfo(name))
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
 
 
 def status_at(people: pd.DataFrame, company: Company, moment: datetime | date) -> pd.Series:
@@ -31,10 +47,10 @@ def status_at(people: pd.DataFrame, company: Company, moment: datetime | date) -
     """
     if not isinstance(moment, datetime):
         return status_frame(people, moment)
-    where = places(people, company)
-    joining = {p: (local(moment, p[0]) - since_midnight(p[1])).date() for p in where.unique()}
-    leaving = {p: (local(moment, p[0]) + timedelta(days=1) - since_midnight(p[2])).date() for p in where.unique()}
-    return status_frame(people, dates(where, joining), dates(where, leaving))
+    numbers, found = places(people, company)
+    joining = [(local(moment, zone) - since_midnight(start)).date() for zone, start, _ in found]
+    leaving = [(local(moment, zone) + timedelta(days=1) - since_midnight(end)).date() for zone, _, end in found]
+    return status_frame(people, dates(joining, numbers, people), dates(leaving, numbers, people))
 
 
 def local(moment: datetime, zone: str) -> datetime:
@@ -47,9 +63,9 @@ def since_midnight(at: time) -> timedelta:
     return timedelta(hours=at.hour, minutes=at.minute, seconds=at.second)
 
 
-def dates(where: pd.Series, known: dict[tuple[str, time, time], date]) -> pd.Series:
+def dates(days: list[date], numbers: npt.NDArray[np.intp], people: pd.DataFrame) -> pd.Series:
     """The date of each row's place."""
-    return where.map({place: pd.Timestamp(day) for place, day in known.items()}).astype("datetime64[s]")
+    return pd.Series(np.array(days, dtype="datetime64[s]")[numbers], index=people.index)
 
 
 def local_date(zone: str, moment: datetime) -> date:

@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any, TypeVar
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedBase
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+from mappings.day import is_zone
 from mappings.vocabulary import PLACE, AppRules, Company, HrSource, Playbook, Tier, Words
 
 Model = TypeVar("Model", bound=Words)
@@ -244,14 +244,6 @@ def prerequisites(apps: dict[str, AppRules]) -> dict[str, tuple[str, ...]]:
         )
         for name, app in apps.items()
     }
-
-
-def is_zone(name: str) -> bool:
-    """Whether the tz database has this name."""
-    try:
-        return bool(ZoneInfo(name))
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return False
 
 
 def names(found: dict[str, Any]) -> str:

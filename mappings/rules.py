@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from mappings.access import Target
 from mappings.folder import Rules
@@ -15,6 +17,10 @@ from mappings.vocabulary import DERIVED, PLACE, AppRules, Playbook
 
 PRESENT = (Status.ACTIVE, Status.NOTICE, Status.LEAVE)
 """Statuses in which a person has access."""
+
+
+SEPARATOR, NOTHING = "\x1f", "\x00"
+"""Between the cells of a row that is hashed, and in the place of an empty one."""
 
 
 def present(people: pd.DataFrame, status: pd.Series, prehire_days: int, today: pd.Timestamp | None = None) -> pd.Series:
@@ -122,18 +128,17 @@ def attributes_of(app: AppRules, values: dict[str, str]) -> dict[str, str]:
 
 def targets(grants: pd.DataFrame, values: dict[str, str], rules: Rules) -> dict[str, Target]:
     """One person's accounts as they should be, from that person's rows of `desired`."""
-    found: dict[str, Target] = {}
-    for app, rows in grants.groupby("app", sort=True):
-        held = rows[rows["entitlement"] != ""]
-        why = rows.loc[rows["entitlement"] == "", "why"]
-        found[str(app)] = Target(
-            app=str(app),
-            active=True,
-            attributes=attributes_of(rules.apps[str(app)], values),
-            entitlements=dict(zip(held["entitlement"], held["why"], strict=True)),
-            why=str(why.iloc[0]),
-        )
-    return found
+    reasons: dict[str, dict[str, str]] = {}
+    for app, name, why in zip(grants["app"], grants["entitlement"], grants["why"], strict=True):
+        reasons.setdefault(app, {})[name] = why
+    return {app: target(app, held, values, rules) for app, held in sorted(reasons.items())}
+
+
+def target(app: str, held: dict[str, str], values: dict[str, str], rules: Rules) -> Target:
+    """The account in one app; `held` has the reason of each entitlement, and under "" that of the account."""
+    names = {name: why for name, why in held.items() if name}
+    attributes = attributes_of(rules.apps[app], values)
+    return Target(app=app, active=True, attributes=attributes, entitlements=names, why=held[""])
 
 
 def fingerprints(people: pd.DataFrame, status: pd.Series, here: pd.Series, rules: Rules) -> pd.Series:
@@ -141,10 +146,12 @@ def fingerprints(people: pd.DataFrame, status: pd.Series, here: pd.Series, rules
 
     Covers the HR row, the status, whether the person should have access, and the rules.
     """
-    salt = np.uint64(int(rules.hash[:15] or "0", 16))
-    whole = people.assign(status=status, here=here)
-    numbers = pd.util.hash_pandas_object(whole, index=False, categorize=False).to_numpy(dtype="uint64")
-    return pd.Series(numbers ^ salt, index=people.index)
+    whole = people.assign(status=status, here=here).astype("string")
+    cells: list[Any] = [pa.array(whole[name], pa.large_string()) for name in whole]
+    salt, between = (pa.scalar(text, pa.large_string()) for text in (rules.hash, SEPARATOR))
+    rows = pc.binary_join_element_wise(*cells, salt, between, null_handling="replace", null_replacement=NOTHING)
+    numbers = pd.util.hash_array(rows.to_numpy(zero_copy_only=False), categorize=False)
+    return pd.Series(numbers, index=people.index)
 
 
 def canonical(value: Any) -> bytes:
