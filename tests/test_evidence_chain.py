@@ -146,6 +146,32 @@ def test_any_single_change_to_an_export_is_found(tmp_path_factory: pytest.TempPa
     assert verdict.ok == (data == DATA)
 
 
+def loosened(packet: str) -> str:
+    """The packet with the bits of its signature that base64 does not need turned on: it decodes to the same."""
+    assert '=="}' in packet
+    place = packet.index('=="}') - 1
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+    return packet[:place] + letters[letters.index(packet[place]) + 1] + packet[place + 1 :]
+
+
+RESPELT: dict[str, Callable[[str], str]] = {
+    "blanks": lambda packet: packet + " ",
+    "indented": lambda packet: json.dumps(json.loads(packet), indent=1),
+    "another order": lambda packet: json.dumps(dict(reversed(json.loads(packet).items())), separators=(",", ":")),
+    "a further field": lambda packet: packet[:-1] + ',"z":1}',
+    "a field twice": lambda packet: '{"payload":"e30=",' + packet[1:],
+    "base64": loosened,
+    "a further signature": lambda packet: packet.replace('"signatures":[', '"signatures":[{"keyid":"z","sig":"AAAA"},'),
+}
+
+
+@pytest.mark.parametrize("respell", RESPELT.values(), ids=RESPELT)
+def test_the_last_packet_has_one_spelling(respell: Callable[[str], str]) -> None:
+    verdict = verify([*PACKAGED[:4], respell(PACKAGED[-1])], KEYS)
+
+    assert (verdict.ok, verdict.seq) == (False, 5)
+
+
 @given(st.integers(0, len(PACKAGED[-1]) - 1), st.characters(min_codepoint=32, max_codepoint=126))
 def test_no_other_spelling_of_the_last_packet_passes(place: int, letter: str) -> None:
     last = PACKAGED[-1][:place] + letter + PACKAGED[-1][place + 1 :]

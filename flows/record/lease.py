@@ -135,11 +135,17 @@ def this_host() -> str:
 def renew(db: Database, mine: Lease, lasts: timedelta, ended: threading.Event) -> None:
     """Put off the lease's end until the work is over, or the lease is somebody else's."""
     while not ended.wait(lasts.total_seconds() / BEATS_PER_LEASE):
-        with db.writing() as session:
-            put_off = update(LeaseRow).where(*same(mine.row)).values(until=now() + lasts)
-            if rows_changed(session, put_off) == 0:
+        with suppress(OperationalError):  # a database that cannot be reached now is asked again at the next beat
+            if not put_off(db, mine.row, lasts):
                 mine.lost.set()
                 return
+
+
+def put_off(db: Database, row: LeaseRow, lasts: timedelta) -> bool:
+    """Renew the lease; False where it is not there any more."""
+    with db.writing() as session:
+        renewed = update(LeaseRow).where(*same(row)).values(until=now() + lasts)
+        return rows_changed(session, renewed) == 1
 
 
 def release(db: Database, row: LeaseRow) -> None:
