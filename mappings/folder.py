@@ -3,7 +3,6 @@ file, line and word, and all of them at once."""
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import re
 import typing
@@ -15,13 +14,18 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedBase
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from mappings.day import is_zone
-from mappings.vocabulary import PLACE, AppRules, Company, HrSource, Playbook, Tier, Words
+from mappings.people import COLUMNS
+from mappings.vocabulary import DERIVED, PLACE, AppRules, Company, HrSource, Playbook, Tier, Words, suggest
 
 Model = TypeVar("Model", bound=Words)
+EMPLOYMENT = ("active", "leave", "terminated")
+"""What a source's words for the employment status may mean."""
+ASKED = ("entitlement", "id", "title", "attributes")
+"""Further places that instructions may have."""
 
 
 class RulesError(Exception):
@@ -57,8 +61,15 @@ def read_folder(folder: Path) -> Rules:
     if company is not None:
         reader.problems += check(reader, company, hr, apps, playbooks)
     if reader.problems or company is None:
-        raise RulesError(sorted(reader.problems))
+        raise RulesError(sorted(reader.problems, key=in_order))
     return Rules(folder, company, hr[company.hr], apps, playbooks, prerequisites(apps), reader.digest())
+
+
+def in_order(problem: str) -> tuple[str, int, str]:
+    """Problems go by file, then by line."""
+    file, _, rest = problem.partition(":")
+    number = rest.partition(":")[0]
+    return file, int(number) if number.isdigit() else 0, problem
 
 
 class Reader:
@@ -68,35 +79,40 @@ class Reader:
         self.folder = folder
         self.problems: list[str] = []
         self.texts: dict[str, str] = {}
+        self.trees: dict[str, Any] = {}
 
     def one(self, name: str, model: type[Model]) -> Model | None:
         """The file `name` as a model, or None with the problems noted."""
         try:
             self.texts[name] = (self.folder / name).read_text(encoding="utf-8")
-            tree = YAML(typ="rt").load(self.texts[name])
-            return model.model_validate(plain(tree))
+            self.trees[name] = YAML(typ="rt").load(self.texts[name])
+            return model.model_validate(plain(self.trees[name]))
         except FileNotFoundError:
             self.problems.append(f"{name}: no such file in {self.folder}; `rollcall init` makes a folder to start from")
+        except OSError as error:
+            self.problems.append(f"{name}: cannot be read: {error.strerror or error}")
         except UnicodeDecodeError as error:
-            self.problems.append(f"{name}: not UTF-8 text (byte {error.start}); save it as UTF-8")
+            self.problems.append(f"{name}{line_of_byte(error)}: not UTF-8 text (byte {error.start}); save it as UTF-8")
         except ValidationError as error:
-            self.problems += [describe(name, self.texts[name], tree, model, e) for e in error.errors()]
+            self.problems += [describe(name, self.texts[name], self.trees[name], model, e) for e in error.errors()]
         except (MarkedYAMLError, YAMLError) as error:
             mark = getattr(error, "problem_mark", None)
             line = f":{mark.line + 1}" if mark else ""
-            self.problems.append(f"{name}{line}: not YAML: {getattr(error, 'problem', None) or error}")
+            problem = str(getattr(error, "problem", None) or error).splitlines()[0]
+            self.problems.append(f"{name}{line}: not YAML: {problem}")
         return None
 
     def all(self, kind: str, model: type[Model]) -> dict[str, Model]:
         """All files of one kind by their names without the ending."""
-        names = sorted(p.name for p in (self.folder / kind).glob("*.yaml"))
+        files = sorted(p.name for p in (self.folder / kind).glob("*.y*ml"))
+        self.problems += [f"{kind}/{n}: the ending is .yaml; rename it" for n in files if not n.endswith(".yaml")]
+        names = [n for n in files if n.endswith(".yaml")]
         found = {n.removesuffix(".yaml"): self.one(f"{kind}/{n}", model) for n in names}
         return {name: words for name, words in found.items() if words is not None}
 
-    def line(self, name: str, word: str) -> str:
-        """`file:line` of the first place where `word` stands in the file."""
-        lines = self.texts.get(name, "").splitlines()
-        return f"{name}{first_line(lines, word)}"
+    def line(self, name: str, *loc: str | int) -> str:
+        """`file:line` of what stands at `loc` in the file."""
+        return f"{name}:{line_of(self.trees.get(name), loc)}"
 
     def digest(self) -> str:
         """SHA-256 over names and texts."""
@@ -117,20 +133,48 @@ def first_line(lines: list[str], word: str) -> str:
     return next((f":{n}" for n, text in enumerate(lines, 1) if pattern.search(text)), "")
 
 
+def line_of_byte(error: UnicodeDecodeError) -> str:
+    """`:number` of the line that cannot be decoded."""
+    number = error.object.count(b"\n", 0, error.start) + 1
+    return f":{number}"
+
+
 def describe(name: str, text: str, tree: Any, model: type[BaseModel], error: Any) -> str:
     """One pydantic error as `file:line: what; known words; the closest one`."""
-    loc = tuple(error["loc"])
-    where = f"{name}:{line_of(tree, loc)}" if isinstance(tree, CommentedBase) else name
+    if not isinstance(tree, CommentedMap):
+        wanted = ", ".join(word for word, field in model.model_fields.items() if field.is_required())
+        found = "the file is empty" if tree is None else "not a mapping of words to values"
+        return f"{name}:1: {found}; it needs the words {wanted}"
+    loc = tuple(part for part in error["loc"] if part != "[key]")  # pydantic's way to say: the key, not its value
+    where = f"{name}:{line_of(tree, loc)}"
     if error["type"] == "extra_forbidden":
         return f"{where}: unknown word {loc[-1]!r}; {suggest(str(loc[-1]), known_words(model, loc[:-1]))}"
-    path = ".".join(str(part) for part in loc)
+    path = ".".join(written(tree, loc))
     if error["type"] == "missing":
-        return f"{where}: the word {path!r} is missing"
+        return f"{where}: the word {'.'.join(map(str, loc))!r} is missing"
     message = error["msg"].removeprefix("Value error, ")
-    if not loc and (quoted := re.search(r"'([^']+)'|\{([^}]+)\}", message)):
-        where = name + (first_line(text.splitlines(), quoted[1] or quoted[2]) or ":1")
-    found = "" if isinstance(error["input"], (dict, list)) else f" (found {error['input']!r})"
-    return f"{where}: {path + ': ' if path else ''}{message}{found}"
+    if not loc and (quoted := re.search(r"'([^']+)'", message)):
+        where = name + (first_line(text.splitlines(), quoted[1]) or ":1")
+    return f"{where}: {path + ': ' if path else ''}{message}{found_in(error)}"
+
+
+def found_in(error: Any) -> str:
+    """What stood there, where the message does not say it."""
+    if error["type"] == "value_error" or isinstance(error["input"], (dict, list, tuple)):
+        return ""
+    hint = "; write it in quotes" if error["type"] == "string_type" and error["input"] is not None else ""
+    return f" (found {error['input']!r}{hint})"
+
+
+def written(tree: Any, loc: tuple[Any, ...]) -> list[str]:
+    """The parts of `loc` that stand in the file: one word may be written where a list is meant."""
+    found = []
+    for part in loc:
+        if not isinstance(tree, (CommentedMap, CommentedSeq)):
+            break
+        found.append(str(part))
+        tree = tree[part] if not isinstance(tree, CommentedMap) or part in tree else None
+    return found
 
 
 def line_of(tree: Any, loc: tuple[Any, ...]) -> int:
@@ -163,13 +207,6 @@ def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
         yield from models_in(inner)
 
 
-def suggest(word: str, known: list[str]) -> str:
-    """`known words are …; did you mean …?`"""
-    close = difflib.get_close_matches(word, known, n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
-    return f"known words are {', '.join(known)}{hint}"
-
-
 def check(
     reader: Reader,
     company: Company,
@@ -179,47 +216,79 @@ def check(
 ) -> Iterator[str]:
     """What single files cannot know: names that other files must define."""
     broken = {p.split(":")[0] for p in reader.problems}
-    if company.hr not in hr and f"hr/{company.hr}.yaml" not in broken:
-        where = reader.line("company.yaml", company.hr)
-        yield f"{where}: hr: no file hr/{company.hr}.yaml; known sources are {names(hr)}"
-    zones = {"time_zone": company.time_zone} | {f"locations.{k}": v.time_zone for k, v in company.locations.items()}
-    for word, zone in zones.items():
-        if not is_zone(zone):
-            where = reader.line("company.yaml", zone)
-            yield f"{where}: {word}: unknown time zone {zone!r}; use an IANA name like Europe/Berlin"
+    yield from check_company(reader, company, hr, broken)
+    for name, source in hr.items():
+        yield from check_source(reader, f"hr/{name}.yaml", source)
     for name, app in apps.items():
-        for needed in app.needs:
-            if needed not in apps and f"apps/{needed}.yaml" not in broken:
-                where = reader.line(f"apps/{name}.yaml", needed)
-                yield f"{where}: needs: unknown app {needed!r}; {suggest(needed, list(apps))}"
+        yield from check_app(reader, f"apps/{name}.yaml", app, apps, broken)
     yield from check_circles(reader, apps)
     for name, playbook in playbooks.items():
-        yield from check_playbook(reader, f"playbooks/{name}.yaml", playbook, company, apps, broken)
+        yield from check_who(reader, f"playbooks/{name}.yaml", playbook, company)
+        yield from check_give(reader, f"playbooks/{name}.yaml", playbook, apps, broken)
 
 
-def check_playbook(
-    reader: Reader,
-    name: str,
-    playbook: Playbook,
-    company: Company,
-    apps: dict[str, AppRules],
-    broken: set[str],
+def check_company(reader: Reader, company: Company, hr: dict[str, HrSource], broken: set[str]) -> Iterator[str]:
+    """The source and the time zones must exist."""
+    if company.hr not in hr and f"hr/{company.hr}.yaml" not in broken:
+        where = reader.line("company.yaml", "hr")
+        yield f"{where}: hr: no file hr/{company.hr}.yaml; {suggest(company.hr, hr)}"
+    zones: dict[tuple[str, ...], str] = {("time_zone",): company.time_zone}
+    zones |= {("locations", name, "time_zone"): place.time_zone for name, place in company.locations.items()}
+    for loc, zone in zones.items():
+        if not is_zone(zone):
+            where = reader.line("company.yaml", *loc)
+            yield f"{where}: {'.'.join(loc)}: unknown time zone {zone!r}; use an IANA name like Europe/Berlin"
+
+
+def check_source(reader: Reader, name: str, source: HrSource) -> Iterator[str]:
+    """The status decides who has access: a misspelt one would pass as active."""
+    words = source.values.get("employment_status", {})
+    said: dict[tuple[str, ...], str] = {("values", "employment_status", word): ours for word, ours in words.items()}
+    if "employment_status" in source.defaults:
+        said["defaults", "employment_status"] = source.defaults["employment_status"]
+    for loc, ours in said.items():
+        if ours and ours not in EMPLOYMENT:
+            yield f"{reader.line(name, *loc)}: {'.'.join(loc)}: unknown status {ours!r}; {suggest(ours, EMPLOYMENT)}"
+
+
+def check_app(reader: Reader, name: str, app: AppRules, apps: dict[str, AppRules], broken: set[str]) -> Iterator[str]:
+    """Apps that it needs, and what its instructions mention, must exist."""
+    for number, needed in enumerate(app.needs):
+        if needed not in apps and f"apps/{needed}.yaml" not in broken:
+            yield f"{reader.line(name, 'needs', number)}: needs: unknown app {needed!r}; {suggest(needed, apps)}"
+    known = (*COLUMNS, *DERIVED, *app.attributes, *ASKED)
+    for verb, template in app.instructions.items():
+        for word in PLACE.findall(template):
+            if word not in known and not word.startswith("extra."):
+                where = reader.line(name, "instructions", verb)
+                yield f"{where}: instructions.{verb}: unknown attribute {{{word}}}; {suggest(word, known)}"
+
+
+def check_who(reader: Reader, name: str, playbook: Playbook, company: Company) -> Iterator[str]:
+    """Worker types and locations that the company lists."""
+    lists = {"worker_type": company.worker_types, "location": tuple(company.locations)}
+    for section, conditions in (("who", playbook.who), ("unless", playbook.unless)):
+        for attribute, known in lists.items():
+            for number, word in enumerate(conditions.get(attribute, ())):
+                if known and word not in known:
+                    where = reader.line(name, section, attribute, number)
+                    yield f"{where}: {section}: unknown {attribute} {word!r}; {suggest(word, known)}"
+
+
+def check_give(
+    reader: Reader, name: str, playbook: Playbook, apps: dict[str, AppRules], broken: set[str]
 ) -> Iterator[str]:
-    """Apps, entitlements and worker types that a playbook names must exist."""
-    for given in playbook.give:
+    """Apps and entitlements that a playbook gives must exist."""
+    for number, given in enumerate(playbook.give):
         app, _, entitlement = given.partition(":")
+        where = reader.line(name, "give", number)
         if app not in apps:
             if f"apps/{app}.yaml" not in broken:
-                yield f"{reader.line(name, app)}: give: unknown app {app!r}; {suggest(app, list(apps))}"
+                yield f"{where}: give: unknown app {app!r}; {suggest(app, apps)}"
             continue
         known = apps[app].entitlements
         if entitlement and known is not None and not PLACE.search(entitlement) and entitlement not in known:
-            where = reader.line(name, entitlement)
-            yield f"{where}: give: {app} has no entitlement {entitlement!r}; {suggest(entitlement, list(known))}"
-    for word in (*playbook.who.get("worker_type", ()), *playbook.unless.get("worker_type", ())):
-        if word not in company.worker_types:
-            where = reader.line(name, word)
-            yield f"{where}: unknown worker_type {word!r}; {suggest(word, list(company.worker_types))}"
+            yield f"{where}: give: {app} has no entitlement {entitlement!r}; {suggest(entitlement, known)}"
 
 
 def check_circles(reader: Reader, apps: dict[str, AppRules]) -> Iterator[str]:
@@ -244,8 +313,3 @@ def prerequisites(apps: dict[str, AppRules]) -> dict[str, tuple[str, ...]]:
         )
         for name, app in apps.items()
     }
-
-
-def names(found: dict[str, Any]) -> str:
-    """A list for a message."""
-    return ", ".join(found) or "none yet"

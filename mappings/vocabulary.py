@@ -3,17 +3,22 @@ of the environment, `{attribute}` for a value of the person."""
 
 from __future__ import annotations
 
+import difflib
 import re
+from collections.abc import Iterable
 from datetime import time
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from mappings.people import COLUMNS, Person
+from mappings.people import COLUMNS, EXTRA, TEXT_COLUMNS
 
 DERIVED = ("display_name", "user_name", "manager_email")
 """Attributes that Rollcall works out and templates may use besides those of a Person."""
+
+
+VERBS = ("create", "enable", "update", "grant", "revoke", "disable", "end_sessions", "delete")
 
 
 class Words(BaseModel):
@@ -26,6 +31,56 @@ def as_list(value: Any) -> Any:
     """One word means a list of one."""
     return value if isinstance(value, list) or value is None else [value]
 
+
+PLACE = re.compile(r"\{([^{}]*)\}")
+
+
+def suggest(word: str, known: Iterable[str]) -> str:
+    """`known words are …; did you mean …?`"""
+    words = list(known)
+    close = difflib.get_close_matches(word, words, n=1)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    return f"known words are {', '.join(words) or 'none yet'}{hint}"
+
+
+def one_of(known: tuple[str, ...], what: str, extras: bool = True) -> AfterValidator:
+    """Refuses a word that is neither known nor, where `extras` count, a named extra."""
+
+    def check(word: str) -> str:
+        if word not in known and not (extras and word.startswith(EXTRA)):
+            raise ValueError(
+                f"unknown {what} {word!r}; {suggest(word, (*known, EXTRA + '<name>') if extras else known)}"
+            )
+        return word
+
+    return AfterValidator(check)
+
+
+def filled_from(known: tuple[str, ...]) -> AfterValidator:
+    """Refuses a template with a place for a word that is neither known nor a named extra, or with a lone brace."""
+
+    def check(template: str) -> str:
+        for name in PLACE.findall(template):
+            if name not in known and not name.startswith(EXTRA):
+                raise ValueError(f"unknown attribute {{{name}}}; {suggest(name, (*known, EXTRA + '<name>'))}")
+        if "{" in PLACE.sub("", template) or "}" in PLACE.sub("", template):
+            raise ValueError("a brace stands alone; a place is written {attribute}")
+        return template
+
+    return AfterValidator(check)
+
+
+Attribute = Annotated[str, one_of(COLUMNS, "attribute")]
+"""Name of a Person's attribute, or `extra.<name>`."""
+Condition = Annotated[str, one_of(TEXT_COLUMNS, "attribute")]
+"""Name of an attribute that has a word as its value: not of a date."""
+Template = Annotated[str, filled_from((*COLUMNS, *DERIVED))]
+"""Text with `{attribute}` in it."""
+PlainTemplate = Annotated[str, filled_from(COLUMNS)]
+"""Text with `{attribute}` in it, of those that HR itself has."""
+Verbs = Annotated[str, one_of(VERBS, "verb", extras=False)]
+"""What people may be asked to do at an app."""
+PlainTemplates = Annotated[tuple[PlainTemplate, ...], BeforeValidator(as_list)]
 
 OneOrMore = Annotated[tuple[str, ...], BeforeValidator(as_list)]
 
@@ -54,7 +109,7 @@ class Emails(Words):
     """How a work e-mail is made where HR has none."""
 
     domain: str
-    pattern: OneOrMore = ("{given_name}.{family_name}",)
+    pattern: PlainTemplates = ("{given_name}.{family_name}",)
     """Tried in order; after the last one a number is added."""
     reserved: tuple[str, ...] = ()
     """Local parts nobody may have (admin, info, …)."""
@@ -90,11 +145,11 @@ class HrSource(Words):
 
     connector: str
     """A file under connectors/hr: csv, bamboohr, …"""
-    fields: dict[str, str]
+    fields: dict[Attribute, str]
     """Person attribute (or `extra.<name>`) -> the source's field name."""
-    values: dict[str, dict[str, str]] = Field(default_factory=dict)
+    values: dict[Attribute, dict[str, str]] = Field(default_factory=dict)
     """Person attribute -> the source's word -> ours; words not listed pass as they are."""
-    defaults: dict[str, str] = Field(default_factory=dict)
+    defaults: dict[Attribute, str] = Field(default_factory=dict)
     """Person attribute -> value where the source has none."""
     dates: OneOrMore = ("%Y-%m-%d",)
     """Date formats (strptime), tried in order."""
@@ -107,15 +162,15 @@ class HrSource(Words):
     options: dict[str, Any] = Field(default_factory=dict)
     """The connector's own settings, checked by the connector."""
 
+    @field_validator("fields")
+    @classmethod
+    def fields_are_enough(cls, fields: dict[str, str]) -> dict[str, str]:
+        if missing := {"employee_id", "given_name", "family_name", "hire_date"} - set(fields):
+            raise ValueError(f"lacks {', '.join(sorted(missing))}")
+        return fields
+
     @model_validator(mode="after")
-    def known_fields(self) -> HrSource:
-        for section in (self.fields, self.values, self.defaults):
-            for name in section:
-                if name not in COLUMNS and not name.startswith("extra."):
-                    raise ValueError(f"unknown attribute {name!r}; known ones are {', '.join(COLUMNS)}, extra.<name>")
-        missing = {"employee_id", "given_name", "family_name", "hire_date"} - set(self.fields)
-        if missing:
-            raise ValueError(f"fields lacks {', '.join(sorted(missing))}")
+    def end_is_no_last_day(self) -> HrSource:
         if self.history and self.fields.get("last_day") == self.history.until:
             raise ValueError(
                 "the end of a stint is no last day; take 'last_day' out of fields, say history.last_day: true"
@@ -140,7 +195,7 @@ class AppRules(Words):
     """scim, rest, manual, or a file under connectors/apps."""
     needs: tuple[str, ...] = ()
     """Further apps whose steps come first."""
-    attributes: dict[str, str] = Field(default_factory=dict)
+    attributes: dict[str, Template] = Field(default_factory=dict)
     """The app's field (dotted when nested) -> template, e.g. `{work_email}`."""
     key: str = "userName"
     """Which of the attributes the app finds an account by."""
@@ -149,7 +204,7 @@ class AppRules(Words):
     leaver: Literal["disable", "delete", "keep"] = "disable"
     owner: str
     """Who gets the manual tasks: an address or a team's name."""
-    instructions: dict[str, str] = Field(default_factory=dict)
+    instructions: dict[Verbs, str] = Field(default_factory=dict)
     """For manual tasks: verb -> what to do, as a template."""
     limits: Limits | None = None
     options: dict[str, Any] = Field(default_factory=dict)
@@ -159,8 +214,6 @@ class AppRules(Words):
     def key_is_an_attribute(self) -> AppRules:
         if self.attributes and self.key not in self.attributes:
             raise ValueError(f"key {self.key!r} is not one of attributes: {', '.join(self.attributes)}")
-        for field, template in self.attributes.items():
-            check_template(template, f"attributes.{field}")
         return self
 
 
@@ -168,31 +221,9 @@ class Playbook(Words):
     """playbooks/<name>.yaml: who gets what, named as people name it."""
 
     title: str
-    who: dict[str, OneOrMore] = Field(default_factory=dict)
+    who: dict[Condition, OneOrMore] = Field(default_factory=dict)
     """Person attribute -> the value or values that match; all must. Empty means everybody."""
-    unless: dict[str, OneOrMore] = Field(default_factory=dict)
+    unless: dict[Condition, OneOrMore] = Field(default_factory=dict)
     """As `who`: people matching all of it are left out."""
-    give: tuple[str, ...]
+    give: tuple[PlainTemplate, ...]
     """`app` for an account, `app:entitlement` (which implies the account); `{attribute}` may stand in the name."""
-
-    @model_validator(mode="after")
-    def known_words(self) -> Playbook:
-        for section in (self.who, self.unless):
-            for name in section:
-                if name not in Person.model_fields and not name.startswith("extra."):
-                    known = ", ".join(Person.model_fields)
-                    raise ValueError(f"unknown attribute {name!r}; known ones are {known}, extra.<name>")
-        for given in self.give:
-            check_template(given, "give")
-        return self
-
-
-PLACE = re.compile(r"\{([^{}]*)\}")
-
-
-def check_template(template: str, where: str) -> None:
-    """Refuse a template that names an attribute nobody has."""
-    for name in PLACE.findall(template):
-        if name not in COLUMNS and name not in DERIVED and not name.startswith("extra."):
-            known = ", ".join([*COLUMNS, *DERIVED, "extra.<name>"])
-            raise ValueError(f"{where}: unknown attribute {{{name}}}; known ones are {known}")

@@ -14,8 +14,8 @@ import connectors.hr
 from connectors.catalogue import SECRET_NAME, check_secrets, describe, filled, is_connector, variables
 from connectors.errors import Refused
 from connectors.hr.base import Source
-from mappings.folder import first_line, suggest
-from mappings.vocabulary import HrSource
+from mappings.folder import first_line
+from mappings.vocabulary import HrSource, suggest
 
 
 def source(name: str, rules: HrSource, values: Mapping[str, str], folder: Path) -> Source:
