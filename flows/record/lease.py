@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import psutil
 from sqlalchemy import ColumnElement, delete, update
+from sqlalchemy.exc import OperationalError
 from sqlmodel import Session, col
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random
 
