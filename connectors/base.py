@@ -21,6 +21,8 @@ class App(Protocol):
     """An app whose accounts can be read and written. All calls block; errors are of `connectors.errors`.
 
     Ids are the app's own account ids. Attributes go by the app's own field names, dotted when nested.
+    `looked` says that the caller has just read the app and seen that the write is not done yet: a connector
+    that would look before writing need not. It is a hint only: a write stays safe to send twice.
     """
 
     name: str
@@ -38,16 +40,16 @@ class App(Protocol):
     def read(self, id: str) -> Account | None:
         """The account with this id, with its entitlements; None where the app says there is none."""
 
-    def create(self, attributes: Mapping[str, str]) -> tuple[Outcome, str]:
+    def create(self, attributes: Mapping[str, str], looked: bool = False) -> tuple[Outcome, str]:
         """Make an active account; returns its id. ALREADY where the key was taken by the same account."""
 
     def update(self, id: str, attributes: Mapping[str, str]) -> Outcome:
         """Set these attributes and no others."""
 
-    def enable(self, id: str) -> Outcome:
+    def enable(self, id: str, looked: bool = False) -> Outcome:
         """Make the account usable again."""
 
-    def disable(self, id: str) -> Outcome:
+    def disable(self, id: str, looked: bool = False) -> Outcome:
         """Make the account unusable. ALREADY where it is, or is gone."""
 
     def delete(self, id: str) -> Outcome:
@@ -61,11 +63,19 @@ class Grants(Protocol):
     def entitlements(self) -> Iterator[str]:
         """Names of all entitlements the app knows."""
 
-    def grant(self, id: str, entitlement: str) -> Outcome:
+    def grant(self, id: str, entitlement: str, looked: bool = False) -> Outcome:
         """Give the account this entitlement."""
 
-    def revoke(self, id: str, entitlement: str) -> Outcome:
+    def revoke(self, id: str, entitlement: str, looked: bool = False) -> Outcome:
         """Take it away. ALREADY where it is not held."""
+
+
+@runtime_checkable
+class Prepares(Protocol):
+    """An app that can be asked ahead for what a grant will need."""
+
+    def prepare(self, entitlement: str) -> None:
+        """Learn the entitlement's id, so that the grant itself is one call. Changes nothing."""
 
 
 @runtime_checkable

@@ -12,11 +12,13 @@ from __future__ import annotations
 import json
 import random
 import re
+import ssl
 import time
 import weakref
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import cache
 from typing import Any
 
 import httpx
@@ -78,11 +80,22 @@ class Auth(Words):
         return httpx.BasicAuth(self.basic.user, self.basic.password.get_secret_value()) if self.basic else None
 
 
+@cache
+def trust() -> ssl.SSLContext:
+    """The certificates to trust, read once: that takes longer than the rest of making a client."""
+    return httpx.create_ssl_context()
+
+
 def client(url: str, auth: Auth | None = None, headers: Mapping[str, str] | None = None) -> httpx.Client:
     """A pooled client for one app. Redirects are not followed: headers with keys would follow them."""
     sent = {"Accept": "application/json", **(auth.headers() if auth else {}), **(headers or {})}
     return httpx.Client(
-        base_url=url, headers=sent, auth=auth.httpx_auth() if auth else None, timeout=TIMEOUT, limits=POOL
+        verify=trust(),
+        base_url=url,
+        headers=sent,
+        auth=auth.httpx_auth() if auth else None,
+        timeout=TIMEOUT,
+        limits=POOL,
     )
 
 

@@ -54,16 +54,16 @@ class Manual:
         """Unknown, as find."""
         return None
 
-    def create(self, attributes: Mapping[str, str]) -> tuple[Outcome, str]:
+    def create(self, attributes: Mapping[str, str], looked: bool = False) -> tuple[Outcome, str]:
         return self.ask("create", attributes.get(self.rules.key, "somebody"), attributes)
 
     def update(self, id: str, attributes: Mapping[str, str]) -> Outcome:
         return self.ask("update", id, attributes)
 
-    def enable(self, id: str) -> Outcome:
+    def enable(self, id: str, looked: bool = False) -> Outcome:
         return self.ask("enable", id)
 
-    def disable(self, id: str) -> Outcome:
+    def disable(self, id: str, looked: bool = False) -> Outcome:
         return self.ask("disable", id)
 
     def delete(self, id: str) -> Outcome:
@@ -73,10 +73,10 @@ class Manual:
         """Those that the app's YAML names."""
         return iter(self.rules.entitlements or ())
 
-    def grant(self, id: str, entitlement: str) -> Outcome:
+    def grant(self, id: str, entitlement: str, looked: bool = False) -> Outcome:
         return self.ask("grant", id, entitlement=entitlement)
 
-    def revoke(self, id: str, entitlement: str) -> Outcome:
+    def revoke(self, id: str, entitlement: str, looked: bool = False) -> Outcome:
         return self.ask("revoke", id, entitlement=entitlement)
 
     def ask(self, verb: str, whom: str, attributes: Mapping[str, str] | None = None, entitlement: str = "") -> NoReturn:

@@ -59,11 +59,11 @@ class Rest:
         row = self.row(id, f"read account {id}")
         return self.account(row, self.held(row)) if row else None
 
-    def create(self, attributes: Mapping[str, str]) -> tuple[Outcome, str]:
-        """2 calls: find, create. After any failure that may hide a success it looks again before it gives up."""
+    def create(self, attributes: Mapping[str, str], looked: bool = False) -> tuple[Outcome, str]:
+        """1 call after a look, else 2: find, create. A failure that may hide a success makes it look again."""
         key = attributes[self.key]
         doing = f"create account for {key}"
-        if found := self.search(key):
+        if not looked and (found := self.search(key)):
             return Outcome.ALREADY, self.id_of(found)
         given = {field: value for field, value in attributes.items() if value != ""}
         try:
@@ -78,18 +78,18 @@ class Rest:
         self.change(id, attributes, f"update account {id}")
         return Outcome.DONE
 
-    def enable(self, id: str) -> Outcome:
-        """1 call where a status says `already`, else 2: read, write."""
+    def enable(self, id: str, looked: bool = False) -> Outcome:
+        """1 call after a look or where a status says `already`, else 2: read, write."""
         doing = f"enable account {id}"
         active = self.declared(self.active, "active", doing)
-        return self.switch(id, active, True, doing)
+        return self.switch(id, active, True, looked, doing)
 
-    def disable(self, id: str) -> Outcome:
-        """1 call where a status says `already`, else 2: read, write."""
+    def disable(self, id: str, looked: bool = False) -> Outcome:
+        """1 call after a look or where a status says `already`, else 2: read, write."""
         doing = f"disable account {id}"
         active = self.declared(self.active, "active", doing)
         try:
-            return self.switch(id, active, False, doing)
+            return self.switch(id, active, False, looked, doing)
         except Refused as error:
             if error.status in GONE:
                 return Outcome.ALREADY
@@ -194,16 +194,15 @@ class Rest:
     def change(self, id: str, fields: Mapping[str, Any], doing: str) -> None:
         self.users.update.carry(fields, self.http, doing, self.users.update.wrap, id=id)
 
-    def switch(self, id: str, active: Active, on: bool, doing: str) -> Outcome:
+    def switch(self, id: str, active: Active, on: bool, looked: bool, doing: str) -> Outcome:
         """Enable or disable, by a call of its own or by the field."""
         call = active.enable if on else active.disable
-        if call and call.already:
-            return call.done(self.http, doing, id=id)
-        row = self.row(id, doing)
-        if row is None:
-            raise Refused(self.name, doing, "there is no such account", status=404)
-        if self.is_active(row) == on:
-            return Outcome.ALREADY
+        if not looked and not (call and call.already):
+            row = self.row(id, doing)
+            if row is None:
+                raise Refused(self.name, doing, "there is no such account", status=404)
+            if self.is_active(row) == on:
+                return Outcome.ALREADY
         if call:
             return call.done(self.http, doing, id=id)
         self.change(id, {active.field: active.on if on else active.off[0]}, doing)
@@ -254,25 +253,31 @@ class RestWithGrants(Rest):
         """1 call per page."""
         return iter(self.listed_ids() if self.access.list else self.rules.entitlements or ())
 
-    def grant(self, id: str, entitlement: str) -> Outcome:
-        """1 call where a status says `already`, else 2 (3 where entitlements have a list of their own)."""
-        doing = f"grant {entitlement!r} to {id}"
-        return self.turn(id, entitlement, True, doing)
+    def prepare(self, entitlement: str) -> None:
+        """1 call per page of entitlements, none where their ids are known or are their names."""
+        if self.access.list is not None and entitlement not in self.ids:
+            self.listed_ids()
 
-    def revoke(self, id: str, entitlement: str) -> Outcome:
+    def grant(self, id: str, entitlement: str, looked: bool = False) -> Outcome:
+        """1 call after a look or where a status says `already`, else 2 (3 where entitlements have a list of their
+        own)."""
+        doing = f"grant {entitlement!r} to {id}"
+        return self.turn(id, entitlement, True, looked, doing)
+
+    def revoke(self, id: str, entitlement: str, looked: bool = False) -> Outcome:
         """As grant. ALREADY also where the account or the entitlement is gone."""
         doing = f"revoke {entitlement!r} from {id}"
         try:
-            return self.turn(id, entitlement, False, doing)
+            return self.turn(id, entitlement, False, looked, doing)
         except Refused as error:
             if error.status in GONE:
                 return Outcome.ALREADY
             raise
 
-    def turn(self, id: str, entitlement: str, on: bool, doing: str) -> Outcome:
+    def turn(self, id: str, entitlement: str, on: bool, looked: bool, doing: str) -> Outcome:
         """Grant or revoke, after a look where no status would tell `already`."""
         call = self.access.grant if on else self.access.revoke
-        if not call.already and self.has(id, entitlement, doing) == on:
+        if not looked and not call.already and self.has(id, entitlement, doing) == on:
             return Outcome.ALREADY
         known = self.entitlement_id(entitlement, doing)
         try:

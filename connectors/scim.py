@@ -90,11 +90,11 @@ class Scim:
             raise
         return self.account(user, self.groups.held(user).values()) if user else None
 
-    def create(self, attributes: Mapping[str, str]) -> tuple[Outcome, str]:
-        """2 calls: find, POST. After any failure that may hide a success it looks again before it gives up."""
+    def create(self, attributes: Mapping[str, str], looked: bool = False) -> tuple[Outcome, str]:
+        """1 call after a look, else 2: find, POST. A failure that may hide a success makes it look again."""
         key = attributes[self.key]
         doing = f"create account for {key}"
-        if found := self.search(key):
+        if not looked and (found := self.search(key)):
             return Outcome.ALREADY, self.same(found, attributes, doing)
         body = document(attributes) | {"active": True}
         try:
@@ -118,16 +118,14 @@ class Scim:
             self.patch(id, operations(attributes, typed_add=True), doing)
         return Outcome.DONE
 
-    def enable(self, id: str) -> Outcome:
-        """2 calls: read, PATCH or PUT."""
-        doing = f"enable account {id}"
-        return self.switch(id, self.resource(id, doing), True, doing)
+    def enable(self, id: str, looked: bool = False) -> Outcome:
+        """1 call after a look (PATCH), else 2: read, PATCH or PUT."""
+        return self.switch(id, True, looked, f"enable account {id}")
 
-    def disable(self, id: str) -> Outcome:
-        """2 calls: read, PATCH or PUT."""
-        doing = f"disable account {id}"
+    def disable(self, id: str, looked: bool = False) -> Outcome:
+        """1 call after a look (PATCH), else 2: read, PATCH or PUT."""
         try:
-            return self.switch(id, self.resource(id, doing), False, doing)
+            return self.switch(id, False, looked, f"disable account {id}")
         except Refused as error:
             return already_gone(error)
 
@@ -143,15 +141,19 @@ class Scim:
         """1 call per page of groups."""
         return self.groups.names()
 
-    def grant(self, id: str, entitlement: str) -> Outcome:
-        """2 calls: who holds it, PATCH; the first time for a group also a look for its id."""
+    def prepare(self, entitlement: str) -> None:
+        """1 call: the group's id."""
+        self.groups.learn(entitlement)
+
+    def grant(self, id: str, entitlement: str, looked: bool = False) -> Outcome:
+        """1 call after a look, else 2: who holds it, PATCH; the first time for a group also a look for its id."""
         doing = f"add {id} to group {entitlement!r}"
-        if holds(self.groups.held_by(id, doing), entitlement):
+        if not looked and holds(self.groups.held_by(id, doing), entitlement):
             return Outcome.ALREADY
         self.groups.join(entitlement, id, doing)
         return Outcome.DONE
 
-    def revoke(self, id: str, entitlement: str) -> Outcome:
+    def revoke(self, id: str, entitlement: str, looked: bool = False) -> Outcome:
         """2 calls: who holds it, PATCH."""
         doing = f"take {id} out of group {entitlement!r}"
         try:
@@ -233,11 +235,13 @@ class Scim:
         user: Resource = self.http.json("GET", user_path(id), doing=doing)
         return user
 
-    def switch(self, id: str, user: Resource, active: bool, doing: str) -> Outcome:
+    def switch(self, id: str, active: bool, looked: bool, doing: str) -> Outcome:
         """Set `active`, unless it is so."""
-        if is_active(user) == active:
+        put = self.options.update == "put"
+        user = {} if looked and not put else self.resource(id, doing)
+        if user and is_active(user) == active:
             return Outcome.ALREADY
-        if self.options.update == "put":
+        if put:
             self.put(id, user | {"active": active}, {}, doing)
         else:
             self.patch(id, [{"op": "replace", "path": "active", "value": active}], doing)

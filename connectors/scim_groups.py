@@ -136,6 +136,12 @@ class Groups:
     def send(self, group_id: str, operations: list[Resource], doing: str) -> None:
         self.http.request("PATCH", f"/Groups/{quote(group_id, safe='')}", doing=doing, json=patch(operations))
 
+    def learn(self, name: str) -> None:
+        """Remember the group's id, if there is such a group."""
+        if name not in self.ids and (id := self.search(name, f"look for group {name!r}")):
+            with self.lock:
+                self.ids.setdefault(name, id)
+
     def id_of(self, name: str, doing: str) -> str:
         """The group's id: remembered, found, or made; Refused where it does not exist and may not be made."""
         with self.lock:
