@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -155,28 +155,39 @@ class Draft:
             by_hand = self.rules.apps[app].connector == "manual"
             names = tuple(sorted(target.entitlements)) if by_hand else ()
             self.add(app, Verb.CREATE, target.why, attributes=target.attributes, entitlements=names)
-            if by_hand:
-                return
+            if not by_hand:
+                self.give(target, frozenset())
+            return
+        if here.active_by_us and not account.active:
+            self.notes.append(f"{app}: the account was disabled by somebody else; left alone")
         else:
-            self.mend(target, account, here)
-        holds = account.entitlements if account else frozenset()
+            self.mend(target, account)
+            self.give(target, account.entitlements)
+        self.take_back(target, account, here)
+
+    def give(self, target: Target, holds: frozenset[str]) -> None:
+        """Grant what is lacking."""
         for name, why in sorted(target.entitlements.items()):
             if name not in holds:
-                self.add(app, Verb.GRANT, why, entitlement=name)
-        for name in sorted(holds - set(target.entitlements)):
+                self.add(target.app, Verb.GRANT, why, entitlement=name)
+
+    def take_back(self, target: Target, account: Account, here: Known) -> None:
+        """Revoke what Rollcall gave and no rule gives any more; what others gave is only noted."""
+        for name in sorted(account.entitlements - set(target.entitlements)):
             if name in here.granted:
                 why = f"no rule gives it any more; it came by {here.granted[name]}"
-                self.add(app, Verb.REVOKE, why, entitlement=name)
+                self.add(target.app, Verb.REVOKE, why, entitlement=name)
             else:
-                self.notes.append(f"{app}: {name} is held but was not given by Rollcall; left alone")
+                self.notes.append(f"{target.app}: {name} is held but was not given by Rollcall; left alone")
 
-    def mend(self, target: Target, account: Account, here: Known) -> None:
-        """Enable and update an account that exists."""
-        if not account.active and here.active_by_us:
-            self.notes.append(f"{target.app}: the account was disabled by somebody else; left alone")
-        elif not account.active:
+    def mend(self, target: Target, account: Account) -> None:
+        """Enable and update an account that exists. Its key counts without case, as apps compare it."""
+        if not account.active:
             self.add(target.app, Verb.ENABLE, target.why)
-        differs = {k: v for k, v in target.attributes.items() if account.attributes.get(k, "") != v}
+        there, key = account.attributes, self.rules.apps[target.app].key
+        differs = {k: v for k, v in target.attributes.items() if there.get(k, "") != v}
+        if differs.get(key, "").casefold() == there.get(key, "").casefold():
+            differs.pop(key, None)
         if differs:
             before = {k: account.attributes.get(k, "") for k in differs}
             self.add(target.app, Verb.UPDATE, "HR's values differ", attributes=differs, before=before)
@@ -203,7 +214,7 @@ class Draft:
         for step in sorted(losses, key=lambda s: (list(Layer).index(s.layer), LAST.index(s.verb))):
             order = {"after": self.loss_after(step, losses, leaving), "needs": () if leaving else ends}
             placed.append(step.model_copy(update=order))
-        return tuple(placed)
+        return tuple(in_order(placed))
 
     def gain_needs(self, step: Step, gains: list[Step]) -> tuple[str, ...]:
         """What must have worked before: the account in the same app, and the nearest earlier layer."""
@@ -216,7 +227,9 @@ class Draft:
             if earlier:
                 break
         named = set(self.rules.apps[step.app].needs) if step.app in self.rules.apps else set()
-        return tuple(dict.fromkeys([*earlier, *(s.id for s in gains if s.app in named)]))
+        until = list(Layer).index(step.layer)
+        before = [s.id for s in gains if s.app in named and list(Layer).index(s.layer) <= until]
+        return tuple(dict.fromkeys([*earlier, *before]))
 
     def loss_after(self, step: Step, losses: list[Step], leaving: bool) -> tuple[str, ...]:
         """A leaver's SSO goes first, everything else then side by side; within an app the account first."""
@@ -238,3 +251,17 @@ def earlier_verb(one: Step, other: Step) -> bool:
 def by_layer(steps: list[Step]) -> list[Step]:
     """In the order of layers, then of verbs; otherwise as they came."""
     return sorted(steps, key=lambda s: (list(Layer).index(s.layer), VERBS.index(s.verb)))
+
+
+def in_order(steps: list[Step]) -> Iterator[Step]:
+    """The same steps, each after those it names; otherwise as they came."""
+    waiting = {s.id: s for s in steps}
+
+    def first(ident: str) -> Iterator[Step]:
+        if step := waiting.pop(ident, None):
+            for earlier in (*step.needs, *step.after):
+                yield from first(earlier)
+            yield step
+
+    for step in steps:
+        yield from first(step.id)
