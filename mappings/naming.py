@@ -26,10 +26,15 @@ def addresses(person: Person, emails: Emails) -> Iterator[str]:
     folded = {k: fold(v) for k, v in values_of(person).items()}
     folded["given_name"] = fold(person.preferred_name or person.given_name) or fold(person.given_name)
     filled = [re.sub(r"\.{2,}", ".", fill(p, folded) or "").strip(".") for p in emails.pattern]
-    local = [text[:LOCAL_PART_MAX] for text in filled if text] or [fold(person.employee_id) or "user"]
-    yield from (f"{text}@{emails.domain}" for text in local)
+    local = [text.lower() for text in filled if text] or [fold(person.employee_id) or "user"]
+    yield from (address(text, "", emails) for text in local)
     for number in itertools.count(2):
-        yield f"{local[0][: LOCAL_PART_MAX - len(str(number))]}{number}@{emails.domain}"
+        yield address(local[0], str(number), emails)
+
+
+def address(local: str, number: str, emails: Emails) -> str:
+    """An address in lower case, whose local part is cut to what may stand before the @."""
+    return f"{local[: LOCAL_PART_MAX - len(number)].rstrip('.')}{number}@{emails.domain.lower()}"
 
 
 def work_email(person: Person, emails: Emails, taken: Container[str]) -> str:
