@@ -96,7 +96,7 @@ def kinds(was: pd.Series, status: pd.Series, differs: pd.DataFrame) -> npt.NDArr
         (Kind.REHIRE, (was == Status.TERMINATED) & (begun | not_yet)),
         (Kind.LEAVER, (was != Status.TERMINATED) & (was != "") & (status == Status.TERMINATED)),
         (Kind.JOINER, begun & ~had_begun),
-        (Kind.CANCELLED, (had_begun & not_yet) | (was.isin([Status.PREHIRE]) & (status == Status.UNKNOWN))),
+        (Kind.CANCELLED, (had_begun & not_yet) | ((had_begun | (was == Status.PREHIRE)) & (status == Status.UNKNOWN))),
         (Kind.UPCOMING, (was == "") & not_yet),
         (Kind.LEAVE, (status == Status.LEAVE) & (was != Status.LEAVE)),
         (Kind.RETURN, begun & (status != Status.LEAVE) & (was == Status.LEAVE)),
