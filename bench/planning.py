@@ -180,7 +180,7 @@ def apart(part: str, folder: Path, people: int) -> str:
 
     Linux hands a parent's peak memory on to its children, so this process itself stays small.
     """
-    command = [sys.executable, "-m", "bench.planning", "--part", part, "--folder", folder, "--people", str(people)]
+    command = [sys.executable, "-m", "bench.planning", "--part", part, "--folder", str(folder), "--people", str(people)]
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
