@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import os
+import sys
 
-from flows.settings import load_settings
+from flows.settings import UnreadableEnvFile, load_settings, passing_folder
 
 
 def point_prefect_here() -> None:
     """Talk to this installation's Prefect server unless told otherwise. Must come before Prefect is imported."""
     try:
         settings = load_settings()
+    except UnreadableEnvFile as error:
+        sys.exit(str(error))  # Prefect reads the file too, and cannot even be imported
     except Exception:  # the command itself will say what is wrong
+        os.environ.setdefault("PREFECT_HOME", passing_folder())
         return
     os.environ.setdefault("PREFECT_API_URL", settings.api_url)
-    if settings.home.is_dir():  # looking must not make one
-        os.environ.setdefault("PREFECT_HOME", str(settings.home / "prefect"))
+    home = str(settings.home / "prefect") if settings.home.is_dir() else passing_folder()  # looking makes no home
+    os.environ.setdefault("PREFECT_HOME", home)
     os.environ.setdefault("PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED", "false")
     os.environ.setdefault("DO_NOT_TRACK", "1")
 

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import stat
 from importlib.resources import files
 from pathlib import Path
+from tempfile import mkdtemp
 
 from dotenv import dotenv_values
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
+from flows.record.database import normal
 
 ENV_FILE = Path(".env")
 
@@ -24,6 +31,13 @@ class UnsafeEnvFile(Exception):
         )
 
 
+class UnreadableEnvFile(Exception):
+    """The `.env` file is there and cannot be read."""
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(f"{path}: {why}. Make it a file of UTF-8 text that this user may read, or remove it.")
+
+
 def private(path: Path) -> Path | None:
     """The path if there is such a file and only its owner can read and write it; None if there is none."""
     if not path.is_file():
@@ -31,6 +45,12 @@ def private(path: Path) -> Path | None:
     mode = stat.S_IMODE(path.stat().st_mode)
     if mode & 0o077:
         raise UnsafeEnvFile(path, mode)
+    try:
+        path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise UnreadableEnvFile(path, f"it is not UTF-8 text (byte {error.start})") from None
+    except OSError as error:
+        raise UnreadableEnvFile(path, f"it cannot be read: {error.strerror}") from None
     return path
 
 
@@ -58,6 +78,16 @@ class Settings(BaseSettings):
     @classmethod
     def absolute(cls, home: Path) -> Path:
         return home.expanduser().absolute()
+
+    @field_validator("database_url")
+    @classmethod
+    def usable(cls, url: str) -> str:
+        if url:
+            try:
+                normal(make_url(url))
+            except ArgumentError:
+                raise ValueError("it is no database URL; write it like postgresql://user@host/name") from None
+        return url
 
     @model_validator(mode="after")
     def fill(self) -> Settings:
@@ -96,6 +126,13 @@ def default_mappings() -> Path:
     """./mappings where it holds a company, else the sample company in the package."""
     own = Path("mappings").absolute()
     return own if (own / "company.yaml").is_file() else Path(str(files("mappings") / "sample"))
+
+
+def passing_folder() -> str:
+    """A folder that goes with this process, for what has to be somewhere and must leave nothing behind."""
+    folder = mkdtemp(prefix="rollcall-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def load_settings(env_file: Path = ENV_FILE) -> Settings:

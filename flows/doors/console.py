@@ -20,7 +20,7 @@ from flows.case import NotInHr, RowHeld
 from flows.record.chain import ChainBroken
 from flows.record.lease import Busy
 from flows.record.signing import KeyUnusable
-from flows.settings import UnsafeEnvFile
+from flows.settings import UnreadableEnvFile, UnsafeEnvFile
 from flows.stack import StackError
 from mappings.feed import FeedError
 from mappings.folder import RulesError
@@ -41,6 +41,7 @@ EXPECTED = (
     KeyUnusable,
     ChainBroken,
     UnsafeEnvFile,
+    UnreadableEnvFile,
 )
 
 
