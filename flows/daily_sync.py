@@ -24,6 +24,8 @@ from mappings.feed import Feed, FeedError, people_of
 from mappings.folder import RulesError
 from mappings.lifecycle import Kind, changes
 
+NAMED = 3  # held rows told in a message; the artifact has them all
+
 
 @flow(name="daily_sync", persist_result=False)
 async def daily_sync(on: date | None = None) -> State[Any]:
@@ -52,9 +54,16 @@ def read(site: Site, on: date) -> Feed:
     feed = people_of(site.hr.read(), site.rules.hr, on)
     before = snapshots.latest_row(site.db, site.rules.company.hr)
     if feed.people.empty and (before is None or before.count):
-        had = f"the last feed had {before.count}" if before else "this would be the first"
-        raise FeedError(f"HR sent no usable people ({had}; {len(feed.held)} rows held). Nothing was changed.")
+        raise FeedError(nobody(feed, before.count if before else None))
     return feed
+
+
+def nobody(feed: Feed, before: int | None) -> str:
+    """What to say of a feed in which there is nobody."""
+    had = "this would be the first" if before is None else f"the last feed had {before}"
+    held = "; ".join(h.message for h in feed.held[:NAMED])
+    rows = f" Held are {len(feed.held)} rows: {held}{' …' if len(feed.held) > NAMED else '.'}" if feed.held else ""
+    return f"HR sent no usable people ({had}). Nothing was changed.{rows}"
 
 
 def classify(site: Site, feed: Feed, moment: datetime | date) -> pd.DataFrame:

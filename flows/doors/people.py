@@ -14,11 +14,11 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterTags
 from prefect.client.schemas.objects import FlowRun
 
 from flows.case import Case, NotInHr, RowHeld, day_of, look
+from flows.daily_sync import read
 from flows.doors.console import out, plainly, run, show_json, show_table
 from flows.due import due
 from flows.record import history
 from flows.site import Site
-from mappings.feed import people_of
 
 Id = Annotated[str, typer.Argument(help="The person's id in HR.", show_default=False)]
 On = Annotated[datetime | None, typer.Option("--on", formats=["%Y-%m-%d"], help="As of this date instead of now.")]
@@ -40,7 +40,7 @@ def plan(
     """
     site = Site.open(looking=True)
     moment = on.date() if on else datetime.now(UTC)
-    feed = people_of(site.hr.read(), site.rules.hr, day_of(moment))
+    feed = read(site, day_of(moment))
     wanted = ids or due(site, feed.people, moment)["person_id"].tolist()
     with ThreadPoolExecutor(PLANS_AT_ONCE) as pool:
         cases = list(pool.map(lambda person: look_or_why(site, person, moment), wanted))
