@@ -83,7 +83,7 @@ def postgres(folder: Path) -> Iterator[str]:
         folder.parent.chmod(0o755)
         as_user = {"user": "postgres", "group": "postgres", "cwd": folder}
     data, port = folder / "data", free_port()
-    initdb = [programs / "initdb", "-D", data, "-U", "rollcall", "--auth=trust", "--no-sync"]
+    initdb = [str(word) for word in (programs / "initdb", "-D", data, "-U", "rollcall", "--auth=trust", "--no-sync")]
     subprocess.run(initdb, check=True, stdout=subprocess.DEVNULL, **as_user)
     where = ["-p", str(port), "-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={folder}"]
     with (folder.parent / "pg.log").open("wb") as log:
@@ -108,7 +108,7 @@ async def live_through(api_url: str, file: Path) -> list[FlowRun]:
                     deployment.id, parameters={"file": str(file)}, work_queue_name=queue
                 )
                 asked.append(run.id)
-        deadline = time.monotonic() + 240
+        deadline = time.monotonic() + 900
         while time.monotonic() < deadline:
             runs = [await client.read_flow_run(id) for id in asked]
             if all(run.state is not None and run.state.is_final() for run in runs):

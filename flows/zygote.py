@@ -33,6 +33,9 @@ PRELOAD = (
     "prefect._internal.metrics",
     "prefect._internal.control_listener",
     "websockets.asyncio.client",
+    "anyio._backends._asyncio",
+    "anyio.streams.memory",
+    "rich._emoji_codes",
     "httpx",
     "pandas",
     "pyarrow",
@@ -41,7 +44,15 @@ PRELOAD = (
     "ruamel.yaml",
 )
 PACKAGES = ("mappings", "connectors", "flows")
-NOT_PRELOADED = ("connectors.sandbox", "flows.cli", "flows.worker", "flows.stack", "flows.zygote", "flows.server")
+NOT_PRELOADED = (
+    "connectors.sandbox",
+    "flows.cli",
+    "flows.worker",
+    "flows.stack",
+    "flows.zygote",
+    "flows.server",
+    "flows.record.migrations.env",
+)
 
 
 def preload() -> None:

@@ -65,9 +65,9 @@ def test_nothing_is_left_when_the_parent_is_killed(tmp_path: Path) -> None:
 
 def test_a_port_in_use_is_refused_with_advice(tmp_path: Path) -> None:
     settings = settings_in(tmp_path)
-    with socket.create_server(("127.0.0.1", settings.prefect_port)):
-        with pytest.raises(StackError, match=f"Port {settings.prefect_port} is in use.*ROLLCALL_PREFECT_PORT="):
-            Stack(settings, prefect_yaml=DRILLS).__enter__()
+    refusal = f"Port {settings.prefect_port} is in use.*ROLLCALL_PREFECT_PORT="
+    with socket.create_server(("127.0.0.1", settings.prefect_port)), pytest.raises(StackError, match=refusal):
+        Stack(settings, prefect_yaml=DRILLS).__enter__()
     assert not (settings.home / "prefect.db").exists()
 
 

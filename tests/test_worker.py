@@ -41,9 +41,9 @@ def test_every_run_is_a_process_of_its_own(engine: Engine) -> None:
 def test_the_run_says_where_its_process_is(engine: Engine) -> None:
     run = engine.ask("slow")
     mark = engine.wait_marks(run)[0]
-    pid = until(lambda: engine.client.read_flow_run(run.id).infrastructure_pid, "the run has a place")
+    place = until(lambda: engine.client.read_flow_run(run.id).infrastructure_pid or "", "the run has a place")
     engine.set_state(run.id, Cancelling())
-    assert pid.endswith(f":{mark['pid']}")
+    assert place.endswith(f":{mark['pid']}")
 
 
 def test_a_process_that_dies_leaves_a_crashed_run_and_a_working_worker(engine: Engine) -> None:
