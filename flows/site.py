@@ -6,7 +6,6 @@ import threading
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from tempfile import mkdtemp
 
 from connectors.base import App, Sessions
 from connectors.catalogue import connect
@@ -14,7 +13,7 @@ from connectors.hr.base import Source
 from connectors.hr.catalogue import source
 from flows.record import signing
 from flows.record.database import Database, exists
-from flows.settings import Settings, environment, load_settings
+from flows.settings import Settings, environment, load_settings, passing_folder
 from mappings.folder import Rules, read_folder
 
 
@@ -36,7 +35,7 @@ class Site:
         rules = read_folder(settings.mappings_folder)
         url = settings.database_url
         if looking and not exists(url):
-            url = f"sqlite:///{mkdtemp(prefix='rollcall-')}/empty.db"
+            url = f"sqlite:///{passing_folder()}/empty.db"
         db = Database(url)
         db.migrate()
         return cls(settings, environment(), rules, db)
