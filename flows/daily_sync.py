@@ -38,8 +38,8 @@ async def daily_sync(on: date | None = None) -> State[Any]:
         who: pd.DataFrame = await finished("find who is due", lambda: due(site, feed.people, moment))
     except (ConnectorError, FeedError, RulesError) as error:
         return Failed(message=str(error))
+    await asyncio.to_thread(keep, site, feed)  # before the runs, which look there for addresses that are taken
     started = await start(who, on, str(runtime.flow_run.id))
-    await asyncio.to_thread(keep, site, feed)
     await acreate_markdown_artifact(markdown=told(feed, changed, started, day_of(moment)), key="daily-sync")
     return Completed(message=f"{len(started)} people due of {len(feed.people)}, {len(feed.held)} rows held")
 

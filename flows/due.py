@@ -52,7 +52,7 @@ def due(site: Site, people: pd.DataFrame, moment: datetime | date) -> pd.DataFra
     now = fingerprints(people, status, here, site.rules)
     ids = people["employee_id"]
     last = ids.map(settled.all_of(site.db))
-    open_now = ids.isin(set(holdings.held_frame(site.db)["person_id"]))
+    open_now = ids.isin(holdings.people_with_access(site.db))
     changed = (last != now.map(settled.text)).fillna(True).to_numpy(dtype=bool)
     flow = np.select(
         [~here & open_now, here & (last.isna() | ~open_now), here],

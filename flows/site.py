@@ -51,7 +51,7 @@ class Site:
         path = self.settings.signing_key_file
         if not self.values.get(signing.VARIABLE) and not path.exists():
             return make_key(path)
-        return signing.load(path, self.values)
+        return signing.load(path, self.values, head_file=path.with_suffix(".head"))
 
     def app(self, name: str) -> App:
         """The connector of an app; RulesError where a variable is missing."""

@@ -107,7 +107,13 @@ def free_port(wanted: int) -> int:
 def fortnight(sandbox: Sandbox, site: Site) -> Iterator[Line]:
     """Each day: HR's clicks, the front desk's, then the daily sync and its runs. Yields a line per run."""
     events = story(START)
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=out) as progress:
         bar = progress.add_task("", total=DAYS)
         for number in range(DAYS):

@@ -151,6 +151,12 @@ def held_frame(db: Database) -> pd.DataFrame:
     return frame.astype({"active": "boolean"})
 
 
+def people_with_access(db: Database) -> set[str]:
+    """Ids of everybody who has anything in place now."""
+    with db.session() as session:
+        return set(session.scalars(select(col(HeldRow.person_id)).where(OPEN).distinct()))
+
+
 def frame_of(db: Database, query: Any, columns: tuple[str, ...]) -> pd.DataFrame:
     """The rows of a query as a frame; texts as pandas strings."""
     with db.session() as session:
