@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 import pandas as pd
 
 from connectors.errors import ConnectorError
-from flows.record import emails, holdings, snapshots
+from flows.record import emails, history, holdings, snapshots
 from flows.record.tables import LinkRow
 from flows.site import Site
 from mappings import naming
@@ -252,7 +252,14 @@ def granted_by_us(site: Site, person_id: str, app: str) -> dict[str, str]:
 def known_of(site: Site, person_id: str, seen: Seen, link: LinkRow | None) -> Known:
     """What planning needs to know of one app."""
     active = link.active if link and seen.account else None
-    return Known(seen.account, granted_by_us(site, person_id, seen.app), active)
+    left = seen.app in site.sessions and sessions_left(site, person_id, seen.app)
+    return Known(seen.account, granted_by_us(site, person_id, seen.app), active, left)
+
+
+def sessions_left(site: Site, person_id: str, app: str) -> bool:
+    """Whether the account was disabled and no attempt to end its sessions has succeeded since."""
+    disabled, ended = (history.last_done(site.db, person_id, app, v) for v in (Verb.DISABLE, Verb.END_SESSIONS))
+    return disabled > ended
 
 
 def kind_of(drawn: Plan, leaving: bool, links: dict[str, LinkRow]) -> str:

@@ -93,6 +93,8 @@ class Known:
     """Entitlements that Rollcall gave and has not taken back -> why."""
     active_by_us: bool | None = None
     """Whether Rollcall last left the account active; None: it never touched it."""
+    sessions_left: bool = False
+    """Whether Rollcall disabled the account and has not ended its sessions since."""
 
 
 def plan(
@@ -200,8 +202,8 @@ class Draft:
             return
         if account and account.active and policy == "disable":
             self.add(app, Verb.DISABLE, why)
-            if app in self.sessions:
-                self.add(app, Verb.END_SESSIONS, why)
+        if account and policy == "disable" and app in self.sessions and (account.active or here.sessions_left):
+            self.add(app, Verb.END_SESSIONS, why)
         for name in sorted(account.entitlements if account else here.granted):
             self.add(app, Verb.REVOKE, why, entitlement=name)
 

@@ -117,6 +117,19 @@ def unfinished(db: Database, person_id: str) -> Sequence[StepRow]:
         return session.exec(open_steps.order_by(col(StepRow.id))).all()
 
 
+def last_done(db: Database, person_id: str, app: str, verb: str) -> int:
+    """The row of the last attempt that succeeded or was given to a human; 0 where there is none."""
+    over = (StepOutcome.DONE.value, StepOutcome.ALREADY.value, StepOutcome.TASK.value)
+    same = (
+        StepRow.person_id == person_id,
+        StepRow.app == app,
+        StepRow.verb == str(verb),
+        col(StepRow.outcome).in_(over),
+    )
+    with db.session() as session:
+        return session.exec(select(func.max(StepRow.id)).where(*same)).one() or 0
+
+
 def runs_of(db: Database, person_id: str) -> Sequence[PlanRow]:
     """The plans taken up for a person, the newest first."""
     with db.session() as session:
