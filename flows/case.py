@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 import pandas as pd
 
 from connectors.errors import ConnectorError
-from flows.record import emails, history, holdings, snapshots
+from flows.record import emails, history, holdings, settled, snapshots
 from flows.record.tables import LinkRow
 from flows.site import Site
 from mappings import naming
@@ -46,12 +46,13 @@ class Case:
     kind: str
     """joiner, rehire, mover, changed, leaver, same: what the plan does."""
     on: date
+    wanted: dict[str, Target]
     known: dict[str, Known]
     ids: dict[str, str]
+    read: frozenset[str] = frozenset()
+    """Apps whose account, or its absence, was seen just now."""
     searched: tuple[tuple[str, str, datetime], ...] = ()
     """(app, key, when) of the apps that were searched in vain."""
-    addresses: dict[str, str] = field(default_factory=dict)
-    """Work address by person_id where it is not yet in HR."""
 
     @property
     def user_name(self) -> str:
@@ -67,6 +68,7 @@ class Seen:
     key: str
     account: Account | None
     note: str = ""
+    read: bool = True
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
@@ -88,7 +90,8 @@ def look(site: Site, person_id: str, moment: datetime | date | None, leaving: st
     )
     wanted = {} if leaving else targets(desired(with_address(frame, address), here, site.rules), values, site.rules)
     links = holdings.links(site.db, person_id)
-    seen = read_apps(site, wanted, links, values, everywhere=bool(leaving))
+    open_ends = {row.app for row in history.unfinished(site.db, person_id)}
+    seen = read_apps(site, {*wanted, *links, *open_ends}, links, values, everywhere=bool(leaving))
     known = {s.app: known_of(site, person_id, s, links.get(s.app)) for s in seen}
     drawn = plan(
         person_id,
@@ -105,12 +108,14 @@ def look(site: Site, person_id: str, moment: datetime | date | None, leaving: st
         site=site,
         person=person,
         status=Status(status.iloc[0]),
-        fingerprint=int(fingerprints(frame, status, here, site.rules).iloc[0]),
+        fingerprint=int(fingerprints(as_left(site, frame, address), status, here, site.rules).iloc[0]),
         plan=drawn,
-        kind=kind_of(drawn, bool(leaving), links),
+        kind=kind_of(drawn, bool(leaving), links, settled.known(site.db, person_id)),
         on=day_of(moment),
+        wanted=wanted,
         known=known,
         ids={app: k.account.id for app, k in known.items() if k.account},
+        read=frozenset(s.app for s in seen if s.read),
         searched=tuple((s.app, s.key, s.at) for s in seen if s.account is None and not s.note),
     )
 
@@ -187,11 +192,16 @@ def with_address(frame: pd.DataFrame, address: str | None) -> pd.DataFrame:
     return frame.assign(work_email=pd.array([address], dtype="string"))
 
 
+def as_left(site: Site, frame: pd.DataFrame, address: str | None) -> pd.DataFrame:
+    """The row as HR will have it once the work address is written back."""
+    return with_address(frame, address) if "work_email" in site.rules.hr.write_back else frame
+
+
 def read_apps(
-    site: Site, wanted: dict[str, Target], links: dict[str, LinkRow], values: dict[str, str], everywhere: bool
+    site: Site, matter: set[str], links: dict[str, LinkRow], values: dict[str, str], everywhere: bool
 ) -> list[Seen]:
     """Look at every app that matters for the person, side by side."""
-    names = [n for n in site.rules.apps if everywhere or n in wanted or n in links]
+    names = [n for n in site.rules.apps if everywhere or n in matter]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         return list(pool.map(lambda name: read_app(site, name, links.get(name), values, everywhere), names))
 
@@ -207,7 +217,7 @@ def read_app(site: Site, name: str, link: LinkRow | None, values: dict[str, str]
     except ConnectorError as error:
         if rules.tier is Tier.SSO and not leaving:
             raise
-        return Seen(name, key, from_record(site, link), f"{error} Planned from the record.")
+        return Seen(name, key, from_record(site, link), f"{error} Planned from the record.", read=False)
     if account and not link and another_persons(site, name, account, values):
         return Seen(name, key, None, f"{name}: the account {key} is another person's; it was not touched")
     return Seen(name, key, account)
@@ -262,12 +272,12 @@ def sessions_left(site: Site, person_id: str, app: str) -> bool:
     return disabled > ended
 
 
-def kind_of(drawn: Plan, leaving: bool, links: dict[str, LinkRow]) -> str:
-    """What happened to the person, told by what there is to do."""
+def kind_of(drawn: Plan, leaving: bool, links: dict[str, LinkRow], was_settled: bool) -> str:
+    """What happened to the person, told by what there is to do. Until the first clean run it is joining."""
     verbs = {step.verb for step in drawn.steps}
     if leaving or not verbs:
         return "leaver" if verbs else "same"
-    if not links:
+    if not links or not was_settled:
         return "joiner"
     if Verb.ENABLE in verbs and not any(link.active for link in links.values()):
         return "rehire"

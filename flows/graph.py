@@ -16,6 +16,7 @@ from prefect.states import Completed, Failed
 from connectors.errors import ConnectorError, Retryable
 from flows import report
 from flows.case import Case, NotInHr, RowHeld, look
+from flows.loose_ends import adopt, tie_up
 from flows.manual_task import start_manual_task
 from flows.proof import prove, still_wrong
 from flows.record import history, settled
@@ -49,7 +50,7 @@ async def carry_out(
 ) -> State[Any]:
     """The graph for one person, from the first read to the signed packet."""
     started = datetime.now(UTC)
-    first = named("read HR and apps, plan", lambda: look(site, person_id, moment, leaving, reserve=True)).submit()
+    first = named("read HR and apps, plan", lambda: look_well(site, person_id, moment, leaving)).submit()
     case: Case = await asyncio.to_thread(first.result)
     await asyncio.gather(name_run(f"{verb} {case.user_name}"), asyncio.to_thread(open_plan, case, run_id))
     results: dict[str, StepOutcome] = {}
@@ -59,8 +60,14 @@ async def carry_out(
     proof = named("evidence", lambda: prove(case, run_id, started)).submit(wait_for=after([check]))
     await asyncio.to_thread(wait, [*last, check, proof])
     wrong = check.result(raise_on_failure=False)
-    await asyncio.gather(report.carried_out(verb, case, run_id), start_tasks(case, run_id))
+    await asyncio.gather(report.carried_out(verb, case, run_id), start_tasks(case))
     return await asyncio.to_thread(close, case, run_id, results, wrong, proof.state)
+
+
+def look_well(site: Site, person_id: str, moment: datetime | date | None, leaving: str) -> Case:
+    """Look; where an earlier run was cut off, note what it did and look again."""
+    case = look(site, person_id, moment, leaving, reserve=True)
+    return look(site, person_id, moment, leaving, reserve=True) if tie_up(case) else case
 
 
 def named(name: str, fn: Callable[[], Any], retries: bool = True) -> Task[..., Any]:
@@ -129,11 +136,12 @@ def step_body(case: Case, step: Step, run_id: str, results: dict[str, StepOutcom
 
 
 def open_plan(case: Case, run_id: str) -> None:
-    """The plan goes into the record before anything is done."""
+    """The plan goes into the record before anything is done, and what is in place without it."""
     body = case.plan.model_dump(mode="json")
     history.open_plan(
         case.site.db, case.plan.hash, case.person.employee_id, case.user_name, case.kind, case.on, run_id, body
     )
+    adopt(case)
 
 
 def verification(case: Case, results: dict[str, StepOutcome]) -> list[str]:
@@ -142,12 +150,12 @@ def verification(case: Case, results: dict[str, StepOutcome]) -> list[str]:
     return still_wrong(case, [s for s in case.plan.steps if s.id in succeeded])
 
 
-async def start_tasks(case: Case, run_id: str) -> None:
-    """Each human question gets a run of its own."""
+async def start_tasks(case: Case) -> None:
+    """Each human question gets a run of its own, also one whose asker was cut off before it could start it."""
     from flows.record import tasks
 
-    mine = [t for t in tasks.open_tasks(case.site.db, case.person.employee_id) if t.run_id == run_id]
-    await asyncio.gather(*(start_manual_task(row.id or 0, row.title) for row in mine))
+    asked = tasks.open_tasks(case.site.db, case.person.employee_id)
+    await asyncio.gather(*(start_manual_task(row.id or 0, row.title) for row in asked))
 
 
 def close(case: Case, run_id: str, results: dict[str, StepOutcome], wrong: Any, evidence: State[Any]) -> State[Any]:

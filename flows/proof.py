@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 from flows.case import AT_ONCE, Case
 from flows.record import evidence, history, snapshots, tasks
 from flows.record.packet import HrEvent, NothingFound, StepDone, Task, controls_for
-from flows.record.tables import PacketRow, StepRow, TaskRow
+from flows.record.tables import PacketRow, PlanRow, StepRow, TaskRow
 from flows.steps import shows
-from mappings.plan import Step, Verb
+from mappings.plan import Plan, Step, Verb
 
 
 def still_wrong(case: Case, steps: list[Step]) -> list[str]:
@@ -31,12 +32,29 @@ def absent(case: Case, app: str, steps: list[Step]) -> list[str]:
 
 
 def prove(case: Case, run_id: str, started: datetime) -> PacketRow | None:
-    """Append the signed packet of this run. A run that found nothing to do proves nothing new."""
-    rows = history.steps(case.site.db, run_id)
-    if not rows:
-        return None
+    """Append the signed packet of this run, and of runs for the person that were cut off before they had one.
+
+    A run that found nothing to do proves nothing new.
+    """
+    db = case.site.db
+    cut_off = history.cut_off(db, case.person.employee_id, run_id)
+    runs = dict.fromkeys([*(plan.run_id for plan in cut_off), run_id])
+    rows = [row for run in runs for row in history.steps(db, run)]
+    packet = append(case, run_id, started, rows, reasons(case, cut_off)) if rows else None
+    for plan in cut_off:
+        history.close_plan(db, plan.plan_hash, plan.run_id, f"Cut off; carried on by run {run_id}")
+    return packet
+
+
+def reasons(case: Case, cut_off: Sequence[PlanRow]) -> dict[str, str]:
+    """Step id -> why it was asked for, by this plan or the ones before it."""
+    drawn = [*(Plan.model_validate(row.body) for row in cut_off), case.plan]
+    return {step.id: step.why for plan in drawn for step in plan.steps}
+
+
+def append(case: Case, run_id: str, started: datetime, rows: Sequence[StepRow], why: dict[str, str]) -> PacketRow:
+    """The packet of these attempts."""
     latest = snapshots.latest_row(case.site.db, case.site.rules.company.hr)
-    why = {s.id: s.why for s in case.plan.steps}
     packet = evidence.Evidence(
         run_id=run_id,
         hr_event=HrEvent(

@@ -130,6 +130,13 @@ def last_done(db: Database, person_id: str, app: str, verb: str) -> int:
         return session.exec(select(func.max(StepRow.id)).where(*same)).one() or 0
 
 
+def cut_off(db: Database, person_id: str, run_id: str) -> Sequence[PlanRow]:
+    """Plans that other runs took up for the person and never closed. Only for who holds the person's lease."""
+    never_closed = (PlanRow.person_id == person_id, PlanRow.run_id != run_id, col(PlanRow.closed_at).is_(None))
+    with db.session() as session:
+        return session.exec(select(PlanRow).where(*never_closed).order_by(col(PlanRow.id))).all()
+
+
 def runs_of(db: Database, person_id: str) -> Sequence[PlanRow]:
     """The plans taken up for a person, the newest first."""
     with db.session() as session:

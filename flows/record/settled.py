@@ -14,6 +14,12 @@ def settle(db: Database, person_id: str, fingerprint: int) -> None:
         session.merge(SettledRow(person_id=person_id, fingerprint=text(fingerprint), at=now()))
 
 
+def known(db: Database, person_id: str) -> bool:
+    """Whether the person ever had a run that left nothing undone."""
+    with db.session() as session:
+        return session.get(SettledRow, person_id) is not None
+
+
 def all_of(db: Database) -> dict[str, str]:
     """person_id -> fingerprint, as text."""
     with db.session() as session:

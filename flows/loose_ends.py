@@ -1,0 +1,105 @@
+"""What the record does not know yet although an app shows it: writes of a run that was cut off before it could note
+them, and accounts and entitlements that were there before Rollcall."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+from sqlmodel import select
+
+from flows.case import Case
+from flows.record import history, holdings
+from flows.record.tables import PlanRow, StepOutcome, StepRow
+from flows.steps import believe, evidence_of, shows
+from mappings.access import Account
+from mappings.plan import Plan, Step, Verb
+
+LOST = "the run was cut off before the outcome was known; the app does not show it"
+UNSEEN = "the run was cut off before the outcome was known, and it cannot be read back"
+
+
+def tie_up(case: Case) -> bool:
+    """Give every intent without an outcome the one that the app shows; True where there was one.
+
+    Only for who holds the person's lease: nobody else is in the middle of a step.
+    """
+    rows = history.unfinished(case.site.db, case.person.employee_id)
+    return any([settle(case, row) for row in rows])
+
+
+def settle(case: Case, row: StepRow) -> bool:
+    """End one intent; False where its app could not be read."""
+    drawn = plan_of(case, row)
+    step = next(s for s in drawn.steps if s.id == row.step_id)
+    there = shown(case, step)
+    if there is None:
+        return False
+    with case.site.db.writing():
+        if there:
+            after = proof_of(case, step)
+            history.finish(case.site.db, row.id or 0, StepOutcome.DONE, after)
+            believe(replace(case, plan=drawn), step, after)
+        else:
+            why = UNSEEN if step.verb is Verb.END_SESSIONS else LOST
+            history.finish(case.site.db, row.id or 0, StepOutcome.FAILED, error=why)
+    return True
+
+
+def plan_of(case: Case, row: StepRow) -> Plan:
+    """The plan that a step belongs to."""
+    with case.site.db.session() as session:
+        return Plan.model_validate(session.exec(select(PlanRow.body).where(PlanRow.id == row.plan_id)).one())
+
+
+def shown(case: Case, step: Step) -> bool | None:
+    """Whether the effect of a step is there; None where that could not be looked up."""
+    if step.verb is Verb.EMAIL:
+        return (case.person.work_email or "").casefold() == step.attributes["work_email"].casefold()
+    if step.verb is Verb.END_SESSIONS or by_hand(case, step.app):
+        return False
+    if step.app not in case.read:
+        return None
+    account = case.known[step.app].account
+    known_before = step.app in holdings.links(case.site.db, case.person.employee_id)
+    if account is None and not known_before:  # nothing to disable is no proof of having disabled it
+        return False
+    return shows(account, step)
+
+
+def by_hand(case: Case, app: str) -> bool:
+    """Whether a person does this app's steps."""
+    return app in case.site.rules.apps and case.site.rules.apps[app].connector == "manual"
+
+
+def proof_of(case: Case, step: Step) -> dict[str, Any]:
+    """What the app shows of it."""
+    if step.verb is Verb.EMAIL:
+        return {"work_email": case.person.work_email, "in_hr": True}
+    return evidence_of(case.known[step.app].account)
+
+
+def adopt(case: Case) -> None:
+    """Note what is wanted and in place already, so that it is known who holds it, why, and when it is to go."""
+    for app, target in case.wanted.items():
+        here = case.known[app]
+        if here.account is None or app not in case.read or by_hand(case, app):
+            continue
+        held = {n: why for n, why in target.entitlements.items() if n in here.account.entitlements}
+        new = {n: why for n, why in held.items() if n not in here.granted}
+        if here.active_by_us is None or new:
+            with suppress(holdings.LinkedElsewhere):  # it stays the other person's
+                note(case, app, here.account, target.why, new)
+
+
+def note(case: Case, app: str, account: Account, why: str, entitlements: dict[str, str]) -> None:
+    """Link the account and hold what it has."""
+    db, person, plan = case.site.db, case.person.employee_id, case.plan.hash
+    with db.writing():
+        if app not in holdings.links(db, person):
+            holdings.link(db, person, app, account.id, account.key, account.active, account.attributes)
+        if account.active:
+            holdings.hold(db, person, app, None, why, plan)
+        for name, reason in entitlements.items():
+            holdings.hold(db, person, app, name, reason, plan)
