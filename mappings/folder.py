@@ -8,6 +8,7 @@ import re
 import typing
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import date
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,6 +25,15 @@ from mappings.vocabulary import DERIVED, PLACE, AppRules, Company, HrSource, Pla
 Model = TypeVar("Model", bound=Words)
 EMPLOYMENT = ("active", "leave", "terminated")
 """What a source's words for the employment status may mean."""
+NEEDED = {
+    "string_type": "text is needed",
+    "tuple_type": "a list is needed, like [one, two]",
+    "dict_type": "words with values are needed, like {word: value}",
+    "model_type": "words with values are needed, like {word: value}",
+    "time_parsing": 'a time is needed, like "08:30"',
+    "time_type": 'a time is needed, like "08:30"',
+}
+"""Pydantic's kinds of error in words of YAML."""
 ASKED = ("entitlement", "id", "title", "attributes")
 """Further places that instructions may have."""
 
@@ -152,18 +162,22 @@ def describe(name: str, text: str, tree: Any, model: type[BaseModel], error: Any
     path = ".".join(written(tree, loc))
     if error["type"] == "missing":
         return f"{where}: the word {'.'.join(map(str, loc))!r} is missing"
-    message = error["msg"].removeprefix("Value error, ")
+    message = said(error)
     if not loc and (quoted := re.search(r"'([^']+)'", message)):
         where = name + (first_line(text.splitlines(), quoted[1]) or ":1")
-    return f"{where}: {path + ': ' if path else ''}{message}{found_in(error)}"
+    return f"{where}: {path + ': ' if path else ''}{message}"
 
 
-def found_in(error: Any) -> str:
-    """What stood there, where the message does not say it."""
-    if error["type"] == "value_error" or isinstance(error["input"], (dict, list, tuple)):
-        return ""
-    hint = "; write it in quotes" if error["type"] == "string_type" and error["input"] is not None else ""
-    return f" (found {error['input']!r}{hint})"
+def said(error: Any) -> str:
+    """What is wrong with a value, and what stood there."""
+    kind, found = error["type"], error["input"]
+    if kind == "value_error":
+        return str(error["ctx"]["error"])
+    if kind in ("enum", "literal_error"):
+        return f"unknown word {found!r}; known words are {error['ctx']['expected']}"
+    message: str = NEEDED.get(kind, error["msg"])
+    hint = "; write it in quotes" if kind == "string_type" and isinstance(found, (int, float, date)) else ""
+    return message + ("" if isinstance(found, (dict, list, tuple)) else f" (found {found!r}{hint})")
 
 
 def written(tree: Any, loc: tuple[Any, ...]) -> list[str]:
