@@ -14,7 +14,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,7 +50,7 @@ class Way:
     """One way of starting runs."""
 
     name: str
-    command: tuple[str, ...] | None
+    command: Sequence[str] | None
     """The process that takes the runs; None: this process itself."""
     seconds: float = 0
     """Between its looks for work."""
