@@ -124,6 +124,13 @@ def test_a_mover_gets_the_new_before_losing_the_old():
         assert loss.needs, "a loss whose gain failed must be blocked"
 
 
+def test_the_losses_of_a_mover_do_not_wait_for_one_another():
+    drawn = working(target("sso"), target("crm"), target("desk", "Agent")).plan(targets(target("desk")))
+
+    after = {s.id: s.after for s in drawn.steps}
+    assert after["crm disable account"] == after["sso disable account"] == after["desk revoke Agent"] == ()
+
+
 def test_a_mover_is_told_what_gave_and_what_took():
     model = working(target("sso", "Sales"), target("crm"))
 
