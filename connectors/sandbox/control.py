@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from connectors.sandbox.crm import Crm
 from connectors.sandbox.sso import Sso
 from connectors.sandbox.twin import Clock, Limit, Twin
 
@@ -121,11 +122,14 @@ class Control:
         return JSONResponse(twin.limits._asdict())
 
     async def options(self, request: Request) -> Response:
-        """How the SSO answers a PATCH of a user: {"patch_status": 200 or 204}."""
+        """How the SSO answers a PATCH of a user, and whether the CRM keeps addresses unique."""
         twin, body = self.named(request), await body_of(request)
-        if not isinstance(twin, Sso) or body.get("patch_status") not in (200, 204):
-            raise HTTPException(422, 'only sso has an option: {"patch_status": 200 or 204}')
-        twin.patch_status = int(body["patch_status"])
+        if isinstance(twin, Sso) and body.get("patch_status") in (200, 204):
+            twin.patch_status = int(body["patch_status"])
+        elif isinstance(twin, Crm) and isinstance(body.get("unique"), bool):
+            twin.unique = body["unique"]
+        else:
+            raise HTTPException(422, 'sso has the option {"patch_status": 200 or 204}, crm {"unique": true or false}')
         return JSONResponse(body)
 
     async def reset(self, request: Request) -> Response:

@@ -22,6 +22,8 @@ class Crm(Twin):
     """Users with numeric ids, and roles they hold."""
 
     limit = Limit(50)
+    unique = True
+    """Whether an address may belong to one user only; many apps do not care."""
 
     def make_tables(self) -> dict[str, Table]:
         emails = Index(lambda row: str(row["email"]), prefixes=True)
@@ -115,17 +117,17 @@ class Crm(Twin):
         if row["status"] not in STATUSES:
             errors["status"] = [f"is not one of {', '.join(STATUSES)}"]
         if "email" not in errors:
-            errors |= email_errors(call["users"], row)
+            errors |= email_errors(call["users"], row, self.unique)
         if errors:
             body = {"error": {"status": 422, "message": "validation failed", "fields": errors}}
             raise Rejection(json_answer(422, body))
 
 
-def email_errors(users: Table, row: Row) -> dict[str, list[str]]:
+def email_errors(users: Table, row: Row, unique: bool) -> dict[str, list[str]]:
     email = row["email"]
     if "@" not in email:
         return {"email": ["is not an e-mail address"]}
-    if any(other["id"] != row["id"] for other in users.by("email", email)):
+    if unique and any(other["id"] != row["id"] for other in users.by("email", email)):
         return {"email": ["has already been taken"]}
     return {}
 
