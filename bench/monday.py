@@ -1,185 +1,157 @@
-"""A Monday on this machine: 20 joiners, 5 movers and 5 leavers, each a run of twelve steps of 150 ms.
+"""A Monday of 30 people: 20 start, 5 move, 5 leave, all found by one daily sync.
 
-    python bench/monday.py sqlite:4 sqlite-stock:4 postgres:4
+    python -m bench.monday [sqlite] [postgresql] [--latency 50] [--json]
 
-prints for each database:concurrency the wall time, the runs lost or failed, and how often the server said 503."""
+On the default database, or with the record and Prefect's server on PostgreSQL. Real flows against the sandbox's HR
+system, SSO and apps; on the Friday before, everybody else got their accounts. Wall time runs from the request of the
+sync to the end of the last of the 30 runs."""
 
 from __future__ import annotations
 
+import argparse
 import asyncio
-import contextlib
 import json
 import os
-import re
-import shutil
-import signal
-import socket
-import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
-from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import FlowRun
-from pydantic import SecretStr
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
-from flows.settings import Settings
+from bench.engine import free_port, postgres
+from connectors.sandbox import Sandbox
+from connectors.sandbox.company import apply as do_in_hr
+from connectors.sandbox.company import joiner, leaver, mover
+from flows.doors.people import run_flow, runs_after
+from flows.settings import load_settings
 from flows.stack import Stack
 
-DRILLS = Path(__file__).parents[1] / "tests" / "drills" / "prefect.yaml"
-PEOPLE = {"leavers": 5, "default": 25}  # queue -> runs
-STOCK_SERVER = (sys.executable, "-m", "prefect", "server", "start")
+FRIDAY, MONDAY = date(2026, 3, 6), date(2026, 3, 9)
+LAST = FRIDAY  # the leavers' last day
+MOVERS = {"107": "Ops", "108": "Ops", "113": "Ops", "114": "Ops", "115": "Ops"}
+LEAVERS = ("111", "112", "118", "122", "123")
+TWINS = ("bamboohr", "sso", "crm", "desk", "badges")
 
 
-@dataclass
-class Monday:
+@dataclass(frozen=True)
+class Result:
     """What one Monday came to."""
 
-    case: str
+    database: str
     wall: float
-    states: Counter[str]
-    busy: int
-    """Answers 503 of the server."""
-    retries: int
-    runs_seconds: list[float]
-
-    def line(self) -> str:
-        middle, worst = statistics.median(self.runs_seconds), max(self.runs_seconds)
-        states = ", ".join(f"{n} {state}" for state, n in self.states.items())
-        return (
-            f"{self.case:16} {self.wall:7.1f} {30 / self.wall:7.2f} {middle:7.2f} {worst:7.2f} "
-            f"{self.busy:5} {self.retries:5}  {states}"
-        )
+    """Seconds."""
+    runs: int
+    states: dict[str, int]
+    wrong: list[str]
+    """What the twins show that they should not."""
 
 
-@contextlib.contextmanager
-def database(kind: str, folder: Path) -> Iterator[str | None]:
-    """Prefect's database URL for a kind of database: None is SQLite in the home folder."""
-    if kind.startswith("postgres"):
-        with postgres(folder / "pg") as url:
-            yield url
-    else:
-        yield None
+def changes() -> list[Any]:
+    """What HR enters over the weekend."""
+    hired = [
+        joiner(MONDAY, MONDAY, f"Given{n}", "Newcomer", "Sales", "Account Executive", "Lisbon", "103")
+        for n in range(20)
+    ]
+    moved = [mover(MONDAY, MONDAY, key, key, "Finance", "Analyst", "Lisbon", "102") for key in MOVERS]
+    left = [leaver(MONDAY, LAST, key, key, "Resignation (Voluntary)") for key in LEAVERS]
+    return [*hired, *moved, *left]
 
 
-@contextlib.contextmanager
-def postgres(folder: Path) -> Iterator[str]:
-    """A throw-away PostgreSQL of this machine's newest Debian package; root lends it to the user postgres."""
-    programs = max(Path("/usr/lib/postgresql").glob("*/bin"), default=None)
-    if programs is None:
-        raise SystemExit("no PostgreSQL under /usr/lib/postgresql; install Debian's package `postgresql`")
-    folder.mkdir()
-    as_user: dict[str, Any] = {}
-    if os.geteuid() == 0:
-        shutil.chown(folder, "postgres")
-        folder.parent.chmod(0o755)
-        as_user = {"user": "postgres", "group": "postgres", "cwd": folder}
-    data, port = folder / "data", free_port()
-    initdb = [str(word) for word in (programs / "initdb", "-D", data, "-U", "rollcall", "--auth=trust", "--no-sync")]
-    subprocess.run(initdb, check=True, stdout=subprocess.DEVNULL, **as_user)
-    where = ["-p", str(port), "-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={folder}"]
-    with (folder.parent / "pg.log").open("wb") as log:
-        server = subprocess.Popen([programs / "postgres", "-D", data, *where], stderr=log, **as_user)
-    try:
-        while subprocess.run([programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)]).returncode:
-            time.sleep(0.1)
-        yield f"postgresql+asyncpg://rollcall@127.0.0.1:{port}/postgres"
-    finally:
-        server.send_signal(signal.SIGINT)  # "fast shutdown"
-        server.wait()
+@contextmanager
+def company(database: str, folder: Path, latency: float) -> Iterator[Sandbox]:
+    """The sandbox and a stack on that database."""
+    with ExitStack() as stack:
+        sandbox = stack.enter_context(Sandbox())
+        variables = sandbox.environment | {"ROLLCALL_HOME": str(folder / "home")}
+        variables["ROLLCALL_PREFECT_PORT"] = str(free_port())
+        if database == "postgresql":
+            url = stack.enter_context(postgres(folder / "pg"))
+            variables["ROLLCALL_PREFECT_DATABASE_URL"] = url
+            variables["ROLLCALL_DATABASE_URL"] = url.replace("+asyncpg", "").removesuffix("postgres") + "rollcall"
+        before = dict(os.environ)
+        os.environ.update(variables)
+        stack.callback(lambda: (os.environ.clear(), os.environ.update(before)))
+        for name in TWINS:
+            sandbox.control(name).latency(latency)
+        stack.enter_context(Stack(load_settings()))
+        yield sandbox
 
 
-async def live_through(api_url: str, file: Path) -> list[FlowRun]:
-    """Ask for thirty runs at once and wait until all have come to an end."""
-    async with PrefectClient(api_url) as client:
-        deployment = await client.read_deployment_by_name("dag/dag")
-        asked = []
-        for queue, number in PEOPLE.items():
-            for _ in range(number):
-                run = await client.create_flow_run_from_deployment(
-                    deployment.id, parameters={"file": str(file)}, work_queue_name=queue
-                )
-                asked.append(run.id)
-        deadline = time.monotonic() + 900
-        while time.monotonic() < deadline:
-            runs = [await client.read_flow_run(id) for id in asked]
-            if all(run.state is not None and run.state.is_final() for run in runs):
-                break
-            await asyncio.sleep(0.5)
-        return runs
+def sync(on: date) -> list[FlowRun]:
+    """One daily sync and the ends of all the runs it started."""
+
+    async def both() -> list[FlowRun]:
+        finished = await run_flow("daily_sync", {"on": on.isoformat()}, f"daily sync {on}")
+        if finished.state_name != "Completed":
+            raise SystemExit(f"daily_sync: {finished.state}")
+        return await runs_after(finished, wait=True)
+
+    return asyncio.run(both())
 
 
-def monday(case: str) -> Monday:
-    """One Monday on a fresh server, worker and database."""
-    kind, _, limit = case.partition(":")
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name, contextlib.ExitStack() as stack:
-        folder = Path(name)
-        url = stack.enter_context(database(kind, folder))
-        settings = Settings(
-            home=folder / "home",
-            prefect_port=free_port(),
-            worker_limit=int(limit),
-            prefect_database_url=SecretStr(url) if url else None,
-        )
-        loud = {"PREFECT_SERVER_LOGGING_LEVEL": "INFO", "PREFECT_LOGGING_LEVEL": "DEBUG"}
-        engine = Stack(settings, prefect_yaml=DRILLS, extra=loud)
-        if kind.endswith("stock"):
-            engine.server_command = STOCK_SERVER
-        with engine:
-            settle(settings.api_url, folder / "warm")
-            began = time.monotonic()
-            runs = asyncio.run(live_through(settings.api_url, folder / "marks"))
-            wall = time.monotonic() - began
-        logs = {part: (settings.home / "logs" / f"{part}.log").read_text() for part in ("server", "worker")}
-        return Monday(
-            case,
-            wall,
-            Counter(run.state_name or "?" for run in runs),
-            len(re.findall(r'" 503', logs["server"])),
-            len(re.findall(r"Another attempt will be made", logs["worker"])),
-            durations(folder / "marks"),
-        )
+def monday(database: str, folder: Path, latency: float = 50) -> Result:
+    """Friday untimed, then the Monday."""
+    with company(database, folder, latency) as sandbox:
+        sandbox.today(FRIDAY)
+        sync(FRIDAY)
+        sandbox.today(MONDAY)
+        for change in changes():
+            do_in_hr(change, sandbox.environment["BAMBOOHR_URL"], sandbox.environment["BAMBOOHR_API_KEY"])
+        began = time.monotonic()
+        runs = sync(MONDAY)
+        wall = time.monotonic() - began
+        states = Counter(run.state_type.value if run.state_type else "?" for run in runs)
+        return Result(database, round(wall, 1), len(runs), dict(states), list(wrong(sandbox)))
 
 
-def settle(api_url: str, file: Path) -> None:
-    """One run before the clock starts: the worker is then known to be up."""
-
-    async def one() -> None:
-        async with PrefectClient(api_url) as client:
-            deployment = await client.read_deployment_by_name("first-line/first_line")
-            await client.create_flow_run_from_deployment(deployment.id, parameters={"file": str(file)})
-
-    asyncio.run(one())
-    while not file.exists():
-        time.sleep(0.1)
-
-
-def durations(file: Path) -> list[float]:
-    """Seconds from each run's first line to its last."""
-    marks = [json.loads(line) for line in file.read_text().splitlines()]
-    begun = {mark["pid"]: mark["at"] for mark in marks if mark["begins"]}
-    return [mark["at"] - begun[mark["pid"]] for mark in marks if not mark["begins"]] or [float("nan")]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def wrong(sandbox: Sandbox) -> Iterator[str]:
+    """Compare the SSO's and the CRM's own state with what HR entered."""
+    users = {u["userName"]: u for u in sandbox.control("sso").state()["users"]}
+    sales = {u["email"]: u for u in sandbox.control("crm").state()["users"]}
+    people = {e["id"]: e for e in sandbox.control("bamboohr").state()["employees"]}
+    new = [e for e in people.values() if e["lastName"] == "Newcomer"]
+    for person in new:
+        mail = person.get("workEmail") or "(none)"
+        if not users.get(mail, {}).get("active") or sales.get(mail, {}).get("status") != "active":
+            yield f"{mail} lacks an account"
+    if len({p.get("workEmail") for p in new}) != 20:
+        yield "work addresses are not twenty different ones"
+    for key in LEAVERS:
+        if users[people[key]["workEmail"]]["active"]:
+            yield f"{key} can still sign in"
+    for key in MOVERS:
+        if sales.get(people[key]["workEmail"], {}).get("role_ids") == []:
+            yield f"{key} has no role in the CRM"
 
 
 def main() -> None:
-    """Run every case named on the command line, one after the other."""
-    print(f"{'database':16} {'wall s':>7} {'runs/s':>7} {'median':>7} {'worst':>7} {'503':>5} {'again':>5}  states")
-    for case in sys.argv[1:] or ["sqlite:4"]:
-        print(monday(case).line(), flush=True)
+    """One line for each database."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("databases", nargs="*", default=["sqlite", "postgresql"])
+    parser.add_argument("--latency", type=float, default=50, help="milliseconds a call")
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_args()
+    bad = False
+    for database in given.databases:
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+            found = monday(database, Path(folder), given.latency)
+        bad = bad or found.runs != 30 or found.states != {"COMPLETED": 30} or bool(found.wrong)
+        if given.json:
+            print(json.dumps(asdict(found)), flush=True)
+        else:
+            each = found.wall / max(found.runs, 1)
+            print(
+                f"{database:12} {found.wall:6.1f} s   {found.runs} runs: {found.states}   {each:.2f} s each", flush=True
+            )
+            for line in found.wrong:
+                print(f"  {line}")
+    raise SystemExit(bad)
 
 
 if __name__ == "__main__":

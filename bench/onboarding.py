@@ -25,7 +25,7 @@ from typing import Any
 
 from prefect import get_client
 
-from bench.monday import free_port
+from bench.engine import free_port
 from connectors.sandbox import Sandbox
 from flows.doors.people import ended
 from flows.settings import load_settings

@@ -1,6 +1,6 @@
 """How long from `create_flow_run` to the flow's first line, for each way of starting a run.
 
-    python bench/start.py [runs]
+    python -m bench.start [runs]
 
 All candidates in one go against one server; ratios are to the stock worker at its default of 10 s. Idle CPU is
 of one core, over some seconds without any run: the worker with its children, and the server it asks."""
@@ -29,7 +29,7 @@ from prefect.states import Pending
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from bench.monday import DRILLS, free_port
+from bench.engine import DRILLS, free_port
 from flows.settings import Settings
 from flows.stack import Stack
 from tests.drills.marks import first_line
