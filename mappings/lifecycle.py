@@ -7,6 +7,8 @@ from enum import StrEnum
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from mappings.people import COLUMNS, EXTRA, Status
 
@@ -43,18 +45,23 @@ def changes(old: pd.DataFrame, was: pd.Series, new: pd.DataFrame, status: pd.Ser
     `old`, `new`: frames of people; `was`, `status`: their statuses at the time of each look.
     Columns: person_id, kind, was, status, columns (comma-separated names of what changed).
     """
-    now_ids, old_ids = pd.Index(new["employee_id"]), pd.Index(old["employee_id"])
-    place = old_ids.get_indexer(now_ids)
+    place = position(new["employee_id"], old["employee_id"])
     known = place >= 0
     differs = differences(old, new, place)
-    frame = pd.DataFrame({"person_id": now_ids.to_numpy(), "status": status.to_numpy()})
+    frame = pd.DataFrame({"person_id": new["employee_id"].to_numpy(), "status": status.to_numpy()})
     frame["was"] = np.where(known, was.to_numpy(dtype=object)[place] if len(old) else "", "")
     frame["kind"] = kinds(frame["was"], frame["status"].astype(object), differs)
     frame["columns"] = told(differs)
-    gone = old_ids.difference(now_ids, sort=False)
-    lost = pd.DataFrame({"person_id": gone, "status": "", "kind": Kind.VANISHED.value, "columns": ""})
-    lost["was"] = was[old["employee_id"].isin(gone).to_numpy()].to_numpy(dtype=object)
+    gone = position(old["employee_id"], new["employee_id"]) < 0
+    lost = pd.DataFrame({"person_id": old["employee_id"][gone].to_numpy(), "was": was[gone].to_numpy(dtype=object)})
+    lost = lost.assign(status="", kind=Kind.VANISHED.value, columns="")
     return pd.concat([frame, lost], ignore_index=True) if len(lost) else frame
+
+
+def position(ids: pd.Series, among: pd.Series) -> npt.NDArray[np.intp]:
+    """Where each id stands in `among`, -1 for nowhere."""
+    left, right = (pa.array(column, pa.large_string()) for column in (ids, among))
+    return np.asarray(pc.fill_null(pc.index_in(left, value_set=right), -1), dtype=np.intp)
 
 
 def differences(old: pd.DataFrame, new: pd.DataFrame, place: npt.NDArray[np.intp]) -> pd.DataFrame:

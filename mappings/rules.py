@@ -72,16 +72,10 @@ def desired(people: pd.DataFrame, here: pd.Series, rules: Rules) -> pd.DataFrame
 def grants_of(people: pd.DataFrame, playbook: Playbook, given: str) -> pd.DataFrame:
     """The rows of one `give` line of a playbook; people who lack an attribute the name needs are left out."""
     app, _, name = given.partition(":")
-    entitlement = fill_frame(name, people)
-    found = people.loc[entitlement.notna(), "employee_id"]
-    return pd.DataFrame(
-        {
-            "person_id": found,
-            "app": app,
-            "entitlement": entitlement[entitlement.notna()],
-            "why": reason(playbook),
-        }
-    )
+    found = {"person_id": people["employee_id"], "app": app, "entitlement": name, "why": reason(playbook)}
+    if PLACE.search(name):
+        found["entitlement"] = fill_frame(name, people)
+    return pd.DataFrame(found).dropna()
 
 
 def reason(playbook: Playbook) -> str:
