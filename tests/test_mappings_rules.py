@@ -198,6 +198,10 @@ def test_a_fingerprint_changes_with_all_that_can_change_accounts(other):
     assert mark(**({"words": ANA} | other)) != mark(ANA)
 
 
+def test_cells_do_not_run_into_each_other():
+    assert mark({"given_name": "AnaM", "family_name": "oreau"}) != mark({"given_name": "Ana", "family_name": "Moreau"})
+
+
 def test_a_missing_value_is_no_text():
     texts = ["", "<NA>", "nan", "None", "\x00x"]
 
