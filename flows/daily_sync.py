@@ -14,7 +14,7 @@ from prefect.states import Completed, Failed
 
 from connectors.errors import ConnectorError
 from flows.case import day_of
-from flows.due import Started, due, start
+from flows.due import Started, check_sso, due, leavers, start
 from flows.graph import named
 from flows.record import holds, snapshots
 from flows.report import table
@@ -39,9 +39,21 @@ async def daily_sync(on: date | None = None) -> State[Any]:
     except (ConnectorError, FeedError, RulesError) as error:
         return Failed(message=str(error))
     await asyncio.to_thread(keep, site, feed)  # before the runs, which look there for addresses that are taken
-    started = await start(who, on, str(runtime.flow_run.id))
+    refusal = "" if len(leavers(who)) == len(who) else await sso_refusal(site)
+    started = await start(leavers(who) if refusal else who, on, str(runtime.flow_run.id))
     await acreate_markdown_artifact(markdown=told(feed, changed, started, day_of(moment)), key="daily-sync")
+    if refusal:
+        return Failed(message=f"{refusal} Nobody was given anything; {len(started)} leavers' runs were started.")
     return Completed(message=f"{len(started)} people due of {len(feed.people)}, {len(feed.held)} rows held")
+
+
+async def sso_refusal(site: Site) -> str:
+    """Why nobody can be given anything now; empty where the SSO answers."""
+    try:
+        await finished("check the SSO", lambda: check_sso(site))
+    except ConnectorError as error:
+        return str(error)
+    return ""
 
 
 async def finished(name: str, fn: Any) -> Any:

@@ -25,6 +25,7 @@ from flows.record import holdings, settled
 from flows.site import Site
 from mappings.day import status_at
 from mappings.rules import fingerprints, present
+from mappings.vocabulary import Tier
 
 ACTIVE = [StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING, StateType.PAUSED, StateType.CANCELLING]
 AT_ONCE = 8  # requests to Prefect's server side by side
@@ -64,6 +65,18 @@ def due(site: Site, people: pd.DataFrame, moment: datetime | date) -> pd.DataFra
     order = frame["flow"].map(list(VERBS).index)
     ordered: pd.DataFrame = frame.take(np.argsort(order.to_numpy(dtype=int), kind="stable"))
     return ordered.reset_index(drop=True)
+
+
+def check_sso(site: Site) -> None:
+    """One cheap read at the SSO, without which nobody can be given anything. Raises ConnectorError."""
+    for name, rules in site.rules.apps.items():
+        if rules.tier is Tier.SSO:
+            site.app(name).check()
+
+
+def leavers(who: pd.DataFrame) -> pd.DataFrame:
+    """Those whose access ends: an SSO that does not answer holds nothing up for them."""
+    return who[who["flow"] == "offboard_user"]
 
 
 async def start(who: pd.DataFrame, on: date | None, by: str, once: str = "") -> list[Started]:

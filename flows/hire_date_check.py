@@ -12,7 +12,8 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
 from flows.case import day_of
-from flows.due import due, start
+from flows.daily_sync import sso_refusal
+from flows.due import due, leavers, start
 from flows.graph import named
 from flows.record import marks, snapshots
 from flows.site import Site
@@ -32,7 +33,11 @@ async def hire_date_check(now: datetime | None = None) -> State[Any]:
         return Failed(message=str(error))
     last = await asyncio.to_thread(marks.get, site.db, MARK)
     who = await asyncio.to_thread(named("whose day has come", lambda: come(site, last, moment)).submit().result)
-    started = await start(who, None, str(runtime.flow_run.id), once=f"hire_date_check {day_of(moment)}")
+    refusal = "" if len(leavers(who)) == len(who) else await sso_refusal(site)
+    by, once = str(runtime.flow_run.id), f"hire_date_check {day_of(moment)}"
+    started = await start(leavers(who) if refusal else who, None, by, once=once)
+    if refusal:  # the mark stays, so that the next check finds the same people
+        return Failed(message=f"{refusal} Nobody was given anything; {len(started)} leavers' runs were started.")
     await asyncio.to_thread(marks.swap, site.db, MARK, last, moment.isoformat())
     return Completed(message=f"{len(started)} people: {', '.join(s.name for s in started) or 'nobody'}")
 
