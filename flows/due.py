@@ -21,7 +21,7 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import StateType
 
 from flows.case import day_of
-from flows.record import holdings, settled
+from flows.record import history, holdings, settled
 from flows.site import Site
 from mappings.day import status_at
 from mappings.rules import fingerprints, present
@@ -54,9 +54,10 @@ def due(site: Site, people: pd.DataFrame, moment: datetime | date) -> pd.DataFra
     ids = people["employee_id"]
     last = ids.map(settled.all_of(site.db))
     open_now = ids.isin(holdings.people_with_access(site.db))
+    undone = ids.isin(history.left_undone(site.db))
     changed = (last != now.map(settled.text)).fillna(True).to_numpy(dtype=bool)
     flow = np.select(
-        [~here & open_now, here & (last.isna() | ~open_now), here],
+        [~here & (open_now | undone), here & (last.isna() | ~open_now), here],
         ["offboard_user", "zero_touch_onboarding", "change_access"],
         "",
     )

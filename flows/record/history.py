@@ -137,6 +137,14 @@ def cut_off(db: Database, person_id: str, run_id: str) -> Sequence[PlanRow]:
         return session.exec(select(PlanRow).where(*never_closed).order_by(col(PlanRow.id))).all()
 
 
+def left_undone(db: Database) -> set[str]:
+    """Ids of the people whose last plan failed or was cut off."""
+    newest = select(func.max(PlanRow.id)).group_by(col(PlanRow.person_id))
+    bad = col(PlanRow.result).is_(None) | (col(PlanRow.result) == "Failed")
+    with db.session() as session:
+        return set(session.exec(select(PlanRow.person_id).where(col(PlanRow.id).in_(newest), bad)))
+
+
 def runs_of(db: Database, person_id: str) -> Sequence[PlanRow]:
     """The plans taken up for a person, the newest first."""
     with db.session() as session:
