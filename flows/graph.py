@@ -16,10 +16,10 @@ from prefect.states import Completed, Failed
 from connectors.errors import ConnectorError, Retryable
 from flows import report
 from flows.case import Case, NotInHr, RowHeld, look
-from flows.loose_ends import adopt, tie_up
-from flows.manual_task import start_manual_task
+from flows.loose_ends import adopt, drop_moot, tie_up
+from flows.manual_task import start_manual_task, withdraw
 from flows.proof import prove, still_wrong
-from flows.record import history, settled
+from flows.record import history, settled, tasks
 from flows.record.lease import Busy, lease
 from flows.record.tables import StepOutcome
 from flows.site import Site
@@ -142,6 +142,7 @@ def open_plan(case: Case, run_id: str) -> None:
         case.site.db, case.plan.hash, case.person.employee_id, case.user_name, case.kind, case.on, run_id, body
     )
     adopt(case)
+    drop_moot(case)
 
 
 def verification(case: Case, results: dict[str, StepOutcome]) -> list[str]:
@@ -151,11 +152,14 @@ def verification(case: Case, results: dict[str, StepOutcome]) -> list[str]:
 
 
 async def start_tasks(case: Case) -> None:
-    """Each human question gets a run of its own, also one whose asker was cut off before it could start it."""
-    from flows.record import tasks
+    """Each human question gets a run of its own, also one whose asker was cut off before it could start it.
 
-    asked = tasks.open_tasks(case.site.db, case.person.employee_id)
-    await asyncio.gather(*(start_manual_task(row.id or 0, row.title) for row in asked))
+    The runs of questions that need no answer any more end.
+    """
+    db, person_id = case.site.db, case.person.employee_id
+    await asyncio.gather(*(start_manual_task(row.id or 0, row.title) for row in tasks.open_tasks(db, person_id)))
+    if void := tasks.void_tasks(db, person_id):
+        await withdraw(row.id or 0 for row in void)
 
 
 def close(case: Case, run_id: str, results: dict[str, StepOutcome], wrong: Any, evidence: State[Any]) -> State[Any]:

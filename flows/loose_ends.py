@@ -10,7 +10,7 @@ from typing import Any
 from sqlmodel import select
 
 from flows.case import Case
-from flows.record import history, holdings
+from flows.record import history, holdings, tasks
 from flows.record.tables import PlanRow, StepOutcome, StepRow
 from flows.steps import believe, evidence_of, shows
 from mappings.access import Account
@@ -91,6 +91,18 @@ def adopt(case: Case) -> None:
         if here.active_by_us is None or new:
             with suppress(holdings.LinkedElsewhere):  # it stays the other person's
                 note(case, app, here.account, target.why, new)
+
+
+def drop_moot(case: Case) -> None:
+    """Close what humans were asked and the plan asks no more, as a badge for somebody who has left since.
+
+    Left open where the app could not be read: then nobody knows.
+    """
+    steps = {(s.app, str(s.verb), s.entitlement or "") for s in case.plan.steps}
+    for row in tasks.open_tasks(case.site.db, case.person.employee_id):
+        unknown = row.app in case.known and row.app not in case.read
+        if (row.app, row.verb, row.entitlement) not in steps and not unknown:
+            tasks.close_task(case.site.db, row.id or 0, "void", "rollcall", "nothing asks for it any more")
 
 
 def note(case: Case, app: str, account: Account, why: str, entitlements: dict[str, str]) -> None:

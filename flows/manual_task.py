@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 from prefect import flow, get_client
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+    FlowRunFilterTags,
+)
+from prefect.client.schemas.objects import State, StateType
 from prefect.flow_runs import asuspend_flow_run
-from prefect.client.schemas.objects import State
 from prefect.input import RunInput
 from prefect.states import Completed, Failed
 from pydantic import Field
@@ -40,6 +47,9 @@ async def manual_task(task_id: int) -> State[Any]:
         return Completed(message=f"closed as {row.state} by {row.closed_by}")
     form = Answer.with_initial_data(description=question(row))
     answer = await asuspend_flow_run(wait_for_input=form, key=f"task-{task_id}", timeout=WAITS)
+    row = await asyncio.to_thread(tasks.task, site.db, task_id) or row
+    if row.state != TaskState.OPEN:
+        return Completed(message=f"closed as {row.state} by {row.closed_by}")
     state = TaskState.DONE if answer.decision == "done" else TaskState.DECLINED
     await asyncio.to_thread(answered, site, task_id, state, answer.by, answer.statement, datetime.now(UTC))
     return Completed(message=f"{state} by {answer.by}")
@@ -48,6 +58,17 @@ async def manual_task(task_id: int) -> State[Any]:
 def question(row: TaskRow) -> str:
     """What stands above the form."""
     return f"**{row.title}** (task {row.id}, for {row.owner})\n\n{row.instructions}"
+
+
+async def withdraw(task_ids: Iterable[int]) -> None:
+    """End the runs that still ask for tasks that nobody need do any more."""
+    asking = FlowRunFilter(
+        tags=FlowRunFilterTags(any_=[f"task:{i}" for i in task_ids]),
+        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED, StateType.PAUSED])),
+    )
+    async with get_client() as client:
+        for run in await client.read_flow_runs(flow_run_filter=asking):
+            await client.set_flow_run_state(run.id, Completed(message="withdrawn: nobody need do this any more"), True)
 
 
 async def start_manual_task(task_id: int, title: str) -> None:

@@ -85,6 +85,13 @@ def open_tasks(db: Database, person_id: str | None = None) -> Sequence[TaskRow]:
         return session.exec(wanted.order_by(col(TaskRow.id))).all()
 
 
+def void_tasks(db: Database, person_id: str) -> Sequence[TaskRow]:
+    """What humans were asked about the person and need not do any more."""
+    wanted = select(TaskRow).where(TaskRow.person_id == person_id, TaskRow.state == TaskState.VOID.value)
+    with db.session() as session:
+        return session.exec(wanted.order_by(col(TaskRow.id))).all()
+
+
 def tasks_of_run(db: Database, run_id: str) -> Sequence[TaskRow]:
     """What a run asked humans for, the oldest first."""
     with db.session() as session:
