@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 import pandas as pd
 
 from connectors.errors import ConnectorError
-from flows.record import emails, history, holdings, settled, snapshots
+from flows.record import emails, history, holdings, holds, settled, snapshots
 from flows.record.tables import LinkRow
 from flows.site import Site
 from mappings import naming
@@ -46,6 +46,8 @@ class Case:
     kind: str
     """joiner, rehire, mover, changed, leaver, same: what the plan does."""
     on: date
+    leaving: str
+    """Why the person should have nothing; empty for somebody who works here."""
     wanted: dict[str, Target]
     known: dict[str, Known]
     ids: dict[str, str]
@@ -83,6 +85,8 @@ def look(site: Site, person_id: str, moment: datetime | date | None, leaving: st
     status = status_at(frame, site.rules.company, moment)
     here = present(frame, status, site.rules.company.prehire_days, pd.Timestamp(day_of(moment)))
     person = person_of({str(k): v for k, v in frame.iloc[0].items()})
+    leaving = leaving or holds.reason(site.db, person_id, holds.SENT_AWAY)
+    here &= not leaving
     leaving = leaving or ("" if here.iloc[0] else why_gone(person, Status(status.iloc[0])))
     address, new = work_address(site, person, bool(leaving), reserve)
     values = values_of(
@@ -112,6 +116,7 @@ def look(site: Site, person_id: str, moment: datetime | date | None, leaving: st
         plan=drawn,
         kind=kind_of(drawn, bool(leaving), links, settled.known(site.db, person_id)),
         on=day_of(moment),
+        leaving=leaving,
         wanted=wanted,
         known=known,
         ids={app: k.account.id for app, k in known.items() if k.account},

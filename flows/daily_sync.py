@@ -23,6 +23,7 @@ from mappings.day import status_at
 from mappings.feed import Feed, FeedError, people_of
 from mappings.folder import RulesError
 from mappings.lifecycle import Kind, changes
+from mappings.people import Status
 
 NAMED = 3  # held rows told in a message; the artifact has them all
 
@@ -38,7 +39,7 @@ async def daily_sync(on: date | None = None) -> State[Any]:
         who: pd.DataFrame = await finished("find who is due", lambda: due(site, feed.people, moment))
     except (ConnectorError, FeedError, RulesError) as error:
         return Failed(message=str(error))
-    await asyncio.to_thread(keep, site, feed)  # before the runs, which look there for addresses that are taken
+    await asyncio.to_thread(keep, site, feed, changed)  # before the runs, which look there for addresses that are taken
     refusal = "" if len(leavers(who)) == len(who) else await sso_refusal(site)
     started = await start(leavers(who) if refusal else who, on, str(runtime.flow_run.id))
     await acreate_markdown_artifact(markdown=told(feed, changed, started, day_of(moment)), key="daily-sync")
@@ -94,13 +95,16 @@ def min_moment(then: datetime | date, moment: datetime | date) -> datetime | dat
     return day_of(moment) - pd.Timedelta(days=1).to_pytimedelta()
 
 
-def keep(site: Site, feed: Feed) -> None:
+def keep(site: Site, feed: Feed, changed: pd.DataFrame) -> None:
     """The snapshot, and the holds that the feed's bad rows place or lift."""
     snapshots.save(site.db, site.rules.company.hr, feed.people, datetime.now(UTC))
     held = {h.employee_id: h.message for h in feed.held if h.employee_id}
     for row in holds.held(site.db):
         if row.source == site.rules.company.hr and row.person_id not in held:
             holds.lift(site.db, row.person_id, row.source, "the row in HR is good again")
+    gone = set(changed.loc[changed["status"] == Status.TERMINATED.value, "person_id"])
+    for person_id in holds.people(site.db, holds.SENT_AWAY) & gone:
+        holds.lift(site.db, person_id, holds.SENT_AWAY, "HR says now that the person has left")
     for person_id, message in held.items():
         holds.place(site.db, person_id, site.rules.company.hr, message)
 

@@ -21,7 +21,7 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import StateType
 
 from flows.case import day_of
-from flows.record import history, holdings, settled
+from flows.record import history, holdings, holds, settled
 from flows.site import Site
 from mappings.day import status_at
 from mappings.rules import fingerprints, present
@@ -49,9 +49,10 @@ class Started:
 def due(site: Site, people: pd.DataFrame, moment: datetime | date) -> pd.DataFrame:
     """The people who need a run, leavers first: person_id, flow, user_name."""
     status = status_at(people, site.rules.company, moment)
-    here = present(people, status, site.rules.company.prehire_days, pd.Timestamp(day_of(moment)))
-    now = fingerprints(people, status, here, site.rules)
     ids = people["employee_id"]
+    here = present(people, status, site.rules.company.prehire_days, pd.Timestamp(day_of(moment)))
+    here &= ~ids.isin(holds.people(site.db, holds.SENT_AWAY))
+    now = fingerprints(people, status, here, site.rules)
     last = ids.map(settled.all_of(site.db))
     open_now = ids.isin(holdings.people_with_access(site.db))
     undone = ids.isin(history.left_undone(site.db))

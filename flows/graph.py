@@ -19,7 +19,7 @@ from flows.case import Case, NotInHr, RowHeld, look
 from flows.loose_ends import adopt, drop_moot, tie_up
 from flows.manual_task import start_manual_task, withdraw
 from flows.proof import prove, still_wrong
-from flows.record import history, settled, tasks
+from flows.record import history, holds, settled, tasks
 from flows.record.lease import Busy, lease
 from flows.record.tables import StepOutcome
 from flows.site import Site
@@ -52,6 +52,8 @@ async def carry_out(
     started = datetime.now(UTC)
     first = named("read HR and apps, plan", lambda: look_well(site, person_id, moment, leaving)).submit()
     case: Case = await asyncio.to_thread(first.result)
+    if leaving:  # whatever runs next, by hand or by schedule, must not give it all back
+        await asyncio.to_thread(holds.place, site.db, person_id, holds.SENT_AWAY, leaving)
     await asyncio.gather(name_run(f"{verb} {case.user_name}"), asyncio.to_thread(open_plan, case, run_id))
     results: dict[str, StepOutcome] = {}
     futures = submit_steps(case, run_id, first, results)

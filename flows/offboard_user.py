@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 from prefect import flow
@@ -17,5 +17,5 @@ async def offboard_user(person_id: str, immediate: bool = False, on: date | None
 
     Without `immediate` a person whom HR still counts as working here keeps what the rules give.
     """
-    why = "offboarded at once, by hand" if immediate else ""
+    why = f"offboarded at once on {datetime.now(UTC):%Y-%m-%d}, whatever HR says" if immediate else ""
     return await run_person("offboard", person_id, on, leaving=why)

@@ -42,7 +42,8 @@ def told(case: Case, run_id: str) -> str:
     open_tasks = tasks.open_tasks(case.site.db, case.person.employee_id)
     parts = [
         f"# {case.user_name} ({case.person.employee_id}): {case.kind}",
-        f"HR status on {case.on}: **{case.status}**.",
+        f"HR status on {case.on}: **{case.status}**."
+        + (f" No access: {escape(case.leaving)}." if case.leaving else ""),
         f"Plan `{case.plan.hash[:12]}`, rules `{case.site.rules.hash[:12]}`.",
         "## Planned and done",
         table(("layer", "step", "why", "outcome", "message"), rows)

@@ -17,7 +17,7 @@ from flows.case import Case, NotInHr, RowHeld, day_of, look
 from flows.daily_sync import read
 from flows.doors.console import out, plainly, run, show_json, show_table
 from flows.due import due
-from flows.record import history
+from flows.record import history, holds
 from flows.site import Site
 
 Id = Annotated[str, typer.Argument(help="The person's id in HR.", show_default=False)]
@@ -113,11 +113,19 @@ def sync(on: On = None, wait: Annotated[bool, typer.Option(help="Wait until the 
 
 
 @plainly
-def onboard(person_id: Id, on: On = None, no_wait: NoWait = False, as_json: Json = False) -> None:
+def onboard(
+    person_id: Id,
+    on: On = None,
+    readmit: Annotated[bool, typer.Option("--readmit", help="Also if offboarded with --now before.")] = False,
+    no_wait: NoWait = False,
+    as_json: Json = False,
+) -> None:
     """Give a person what HR and the rules say, or what is still missing of it.
 
     Example: rollcall onboard 1042
     """
+    if readmit:
+        holds.lift(Site.open().db, person_id, holds.SENT_AWAY, "readmitted by hand")
     person_run(
         "zero_touch_onboarding", {"person_id": person_id, "on": day(on)}, f"onboard {person_id}", no_wait, as_json
     )

@@ -10,6 +10,8 @@ from sqlmodel import col, select
 from flows.record.database import Database, now, rows_changed
 from flows.record.tables import HoldRow
 
+SENT_AWAY = "offboard --now"
+"""Source of a hold on somebody who was offboarded at once, whatever HR says: nobody gives such a person anything."""
 OPEN = col(HoldRow.lifted_at).is_(None)
 
 
@@ -35,6 +37,18 @@ def mine(person_id: str, source: str | None) -> list[ColumnElement[bool]]:
     """Criteria of a person's open holds."""
     criteria = [col(HoldRow.person_id) == person_id, OPEN]
     return criteria if source is None else [*criteria, col(HoldRow.source) == source]
+
+
+def reason(db: Database, person_id: str, source: str) -> str:
+    """Why this source holds the person; empty where it does not."""
+    with db.session() as session:
+        return session.exec(select(HoldRow.reason).where(*mine(person_id, source))).first() or ""
+
+
+def people(db: Database, source: str) -> set[str]:
+    """Ids of everybody this source holds."""
+    with db.session() as session:
+        return set(session.exec(select(HoldRow.person_id).where(OPEN, HoldRow.source == source)))
 
 
 def held(db: Database) -> Sequence[HoldRow]:
