@@ -95,12 +95,14 @@ class ForkWorker(BaseWorker[ProcessJobConfiguration, ProcessVariables, ProcessWo
         self.claim = Claim.of_this_process()
         self.in_flight: set[UUID] = set()
         self._stopping = False
+        self._reported: set[UUID] = set()
         self._forks = Forks()
         self._executors = FlowRunExecutorContext()
 
     async def setup(self) -> None:
         """Connect, start the zygote, and take care of what dead workers left."""
         await self._forks.start()
+        await server_answers()
         await super().setup()
         await self._exit_stack.enter_async_context(self._executors)
         assert self._runs_task_group is not None
@@ -126,6 +128,8 @@ class ForkWorker(BaseWorker[ProcessJobConfiguration, ProcessVariables, ProcessWo
             self.in_flight.discard(flow_run.id)
         if result is None or result.status_code is None:
             raise RuntimeError(f"{flow_run.name} ended before it had a process")
+        if result.status_code != 0:
+            self._reported.add(flow_run.id)
         return ProcessWorkerResult(status_code=result.status_code, identifier=place(result.handle))
 
     async def _execute(
@@ -176,6 +180,13 @@ class ForkWorker(BaseWorker[ProcessJobConfiguration, ProcessVariables, ProcessWo
         await super()._give_worker_labels_to_flow_run(flow_run_id)
         await self.client.update_flow_run_labels(flow_run_id, {CLAIM: str(self.claim)})
 
+    async def _propose_crashed_state(self, flow_run: FlowRun, message: str, client: Any = None) -> None:
+        """Once only: the executor has said so already, and a second time would undo a retry asked for since."""
+        if flow_run.id in self._reported:
+            self._reported.discard(flow_run.id)
+        else:
+            await super()._propose_crashed_state(flow_run, message, client)
+
     async def _propose_submitting_state(self, flow_run: FlowRun) -> None:
         """Left out: it would hide who took the run, and cost a call."""
 
@@ -186,6 +197,13 @@ class ForkWorker(BaseWorker[ProcessJobConfiguration, ProcessVariables, ProcessWo
             except Exception:
                 log.exception("could not look for runs of dead workers; trying again")
             await anyio.sleep(RESCUE_SECONDS)
+
+
+async def server_answers() -> None:
+    """Return once the server answers; Prefect's own worker would look again after half a minute only."""
+    async with get_client() as client:
+        while await client.api_healthcheck():
+            await anyio.sleep(0.2)
 
 
 def place(handle: ProcessHandle) -> str:
