@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime
 
 import pandas as pd
 
+from connectors.base import Prepares
 from connectors.errors import ConnectorError
 from flows.record import emails, history, holdings, holds, settled, snapshots
 from flows.record.tables import LinkRow
@@ -48,6 +49,8 @@ class Case:
     on: date
     leaving: str
     """Why the person should have nothing; empty for somebody who works here."""
+    values: dict[str, str]
+    """What templates may use."""
     wanted: dict[str, Target]
     known: dict[str, Known]
     ids: dict[str, str]
@@ -85,6 +88,8 @@ def look(site: Site, person_id: str, moment: datetime | date | None, leaving: st
     status = status_at(frame, site.rules.company, moment)
     here = present(frame, status, site.rules.company.prehire_days, pd.Timestamp(day_of(moment)))
     person = person_of({str(k): v for k, v in frame.iloc[0].items()})
+    if status.iloc[0] == Status.UNKNOWN.value and not leaving:
+        raise RowHeld(f"{person_id} is held: HR has no hire date. Nothing was changed. Mend the row in HR.")
     leaving = leaving or holds.reason(site.db, person_id, holds.SENT_AWAY)
     here &= not leaving
     leaving = leaving or ("" if here.iloc[0] else why_gone(person, Status(status.iloc[0])))
@@ -95,7 +100,9 @@ def look(site: Site, person_id: str, moment: datetime | date | None, leaving: st
     wanted = {} if leaving else targets(desired(with_address(frame, address), here, site.rules), values, site.rules)
     links = holdings.links(site.db, person_id)
     open_ends = {row.app for row in history.unfinished(site.db, person_id)}
-    seen = read_apps(site, {*wanted, *links, *open_ends}, links, values, everywhere=bool(leaving))
+    with ThreadPoolExecutor(AT_ONCE) as ahead:
+        prepare(site, wanted, ahead)
+        seen = read_apps(site, {*wanted, *links, *open_ends}, links, values, everywhere=bool(leaving))
     known = {s.app: known_of(site, person_id, s, links.get(s.app)) for s in seen}
     drawn = plan(
         person_id,
@@ -117,6 +124,7 @@ def look(site: Site, person_id: str, moment: datetime | date | None, leaving: st
         kind=kind_of(drawn, bool(leaving), links, settled.known(site.db, person_id)),
         on=day_of(moment),
         leaving=leaving,
+        values=values,
         wanted=wanted,
         known=known,
         ids={app: k.account.id for app, k in known.items() if k.account},
@@ -209,6 +217,15 @@ def read_apps(
     names = [n for n in site.rules.apps if everywhere or n in matter]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         return list(pool.map(lambda name: read_app(site, name, links.get(name), values, everywhere), names))
+
+
+def prepare(site: Site, wanted: dict[str, Target], pool: ThreadPoolExecutor) -> None:
+    """Begin to learn what grants will need; what goes wrong here will be told by the grant itself."""
+    for app, target in wanted.items():
+        connector = site.app(app)
+        if isinstance(connector, Prepares):
+            for name in target.entitlements:
+                pool.submit(connector.prepare, name)
 
 
 def read_app(site: Site, name: str, link: LinkRow | None, values: dict[str, str], leaving: bool) -> Seen:

@@ -24,6 +24,7 @@ from flows.case import day_of
 from flows.record import history, holdings, holds, settled
 from flows.site import Site
 from mappings.day import status_at
+from mappings.people import Status
 from mappings.rules import fingerprints, present
 from mappings.vocabulary import Tier
 
@@ -63,7 +64,8 @@ def due(site: Site, people: pd.DataFrame, moment: datetime | date) -> pd.DataFra
         "",
     )
     name = people["work_email"].str.partition("@")[0].fillna(ids)
-    frame = pd.DataFrame({"person_id": ids, "flow": flow, "user_name": name})[changed & (flow != "")]
+    known = (status != Status.UNKNOWN.value).to_numpy(dtype=bool)  # no hire date: held, not a leaver
+    frame = pd.DataFrame({"person_id": ids, "flow": flow, "user_name": name})[changed & known & (flow != "")]
     order = frame["flow"].map(list(VERBS).index)
     ordered: pd.DataFrame = frame.take(np.argsort(order.to_numpy(dtype=int), kind="stable"))
     return ordered.reset_index(drop=True)

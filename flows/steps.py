@@ -15,24 +15,25 @@ from flows.record import emails, history, holdings, tasks
 from flows.record.tables import StepOutcome, TaskRow
 from mappings.access import Account
 from mappings.plan import Step, Verb
-from mappings.rules import fill, values_of
+from mappings.rules import fill
 
 READ_BACK_SECONDS = 20  # how long an app may take to show what it was told
 
 
-def apply(case: Case, step: Step, run_id: str) -> StepOutcome:
+def apply(case: Case, step: Step, run_id: str, again: bool = False) -> StepOutcome:
     """Carry out one step: intent first, then the call, then the proof read from the app, then the outcome.
 
+    `again`: this run has tried it before, so that what the case saw may hold no more.
     Returns DONE, ALREADY or TASK (a human was asked). Raises ConnectorError, after recording it.
     """
     row = history.intend(
         case.site.db, case.plan.hash, run_id, step.id, step.app, step.verb, step.entitlement, before_of(case, step)
     )
     try:
-        outcome, after = perform(case, step)
+        outcome, after = perform(case, step, looked=not again and step.app in case.read)
     except NeedsHuman as error:
-        ask(case, step, run_id, error.todo or str(error))
-        history.finish(case.site.db, row, StepOutcome.TASK, error=str(error))
+        task, _ = ask(case, step, run_id, error.todo or str(error))
+        history.finish(case.site.db, row, StepOutcome.TASK, error=f"task {task.id} for {task.owner}: {error.why}")
         return StepOutcome.TASK
     except Exception as error:
         history.finish(case.site.db, row, StepOutcome.FAILED, error=told(error))
@@ -65,26 +66,26 @@ def before_of(case: Case, step: Step) -> dict[str, Any]:
     return {"account": account.id, "active": account.active, "attributes": step.before}
 
 
-def perform(case: Case, step: Step) -> tuple[Outcome, dict[str, Any]]:
-    """Do it and prove it; returns what was read back."""
+def perform(case: Case, step: Step, looked: bool) -> tuple[Outcome, dict[str, Any]]:
+    """Do it and prove it; returns what was read back. `looked`: the app was read for this very plan."""
     if step.verb is Verb.EMAIL:
         return assign_email(case, step)
     app = case.site.app(step.app)
     if step.verb is Verb.CREATE:
-        outcome = create(case, step, app)
+        outcome = create(case, step, app, looked)
     else:
-        outcome = WRITES[step.verb](app, account_id(case, step, app), step)
+        outcome = WRITES[step.verb](app, account_id(case, step, app), step, looked)
     return outcome, read_back(case, step, app)
 
 
-WRITES: dict[Verb, Callable[[Any, str, Step], Outcome]] = {
-    Verb.ENABLE: lambda app, id, step: app.enable(id),
-    Verb.UPDATE: lambda app, id, step: app.update(id, step.attributes),
-    Verb.GRANT: lambda app, id, step: granting(app).grant(id, step.entitlement or ""),
-    Verb.REVOKE: lambda app, id, step: granting(app).revoke(id, step.entitlement or ""),
-    Verb.DISABLE: lambda app, id, step: app.disable(id),
-    Verb.END_SESSIONS: lambda app, id, step: ending(app).end_sessions(id),
-    Verb.DELETE: lambda app, id, step: app.delete(id),
+WRITES: dict[Verb, Callable[[Any, str, Step, bool], Outcome]] = {
+    Verb.ENABLE: lambda app, id, step, looked: app.enable(id, looked),
+    Verb.UPDATE: lambda app, id, step, looked: app.update(id, step.attributes),
+    Verb.GRANT: lambda app, id, step, looked: granting(app).grant(id, step.entitlement or "", looked),
+    Verb.REVOKE: lambda app, id, step, looked: granting(app).revoke(id, step.entitlement or "", looked),
+    Verb.DISABLE: lambda app, id, step, looked: app.disable(id, looked),
+    Verb.END_SESSIONS: lambda app, id, step, looked: ending(app).end_sessions(id),
+    Verb.DELETE: lambda app, id, step, looked: app.delete(id),
 }
 
 
@@ -102,9 +103,9 @@ def ending(app: App) -> Sessions:
     return app
 
 
-def create(case: Case, step: Step, app: App) -> Outcome:
+def create(case: Case, step: Step, app: App, looked: bool) -> Outcome:
     """Make the account. One that was there already must be this person's, and is brought up to date."""
-    outcome, ident = app.create(step.attributes)
+    outcome, ident = app.create(step.attributes, looked)
     if outcome is Outcome.ALREADY:
         refuse_anothers(case, step, app, ident)
         app.enable(ident)
@@ -252,9 +253,8 @@ def instructions(case: Case, step: Step) -> str | None:
     """The app's own words for this verb, filled in."""
     rules = case.site.rules.apps.get(step.app)
     template = rules.instructions.get(step.verb.name.lower()) if rules else None
-    values = (
-        values_of(case.person) | step.attributes | {"entitlement": step.entitlement or ", ".join(step.entitlements)}
-    )
+    named = {"entitlement": step.entitlement or ", ".join(step.entitlements)}
+    values = case.values | step.attributes | named
     return fill(template, values) if template else None
 
 

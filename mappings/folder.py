@@ -231,6 +231,8 @@ def check(
     """What single files cannot know: names that other files must define."""
     broken = {p.split(":")[0] for p in reader.problems}
     yield from check_company(reader, company, hr, broken)
+    if not playbooks and not any(name.startswith("playbooks/") for name in broken):
+        yield f"playbooks: no *.yaml in {reader.folder / 'playbooks'}; without one, nobody should have any access"
     for name, source in hr.items():
         yield from check_source(reader, f"hr/{name}.yaml", source)
     for name, app in apps.items():

@@ -154,7 +154,7 @@ class Draft:
         """Steps that bring an account up to its target."""
         app, account = target.app, here.account
         if account is None:
-            by_hand = self.rules.apps[app].connector == "manual"
+            by_hand = self.by_hand(app)
             names = tuple(sorted(target.entitlements)) if by_hand else ()
             self.add(app, Verb.CREATE, target.why, attributes=target.attributes, entitlements=names)
             if not by_hand:
@@ -212,11 +212,17 @@ class Draft:
         gains = [s for s in self.steps if s.verb not in LOSING]
         losses = [s for s in self.steps if s.verb in LOSING]
         placed = [s.model_copy(update={"needs": self.gain_needs(s, gains)}) for s in by_layer(gains)]
-        ends = tuple(s.id for s in gains if not any(s.id in p.needs for p in placed))
+        own = [p for p in placed if not self.by_hand(p.app)]  # people take days: losses do not wait for them
+        waited = {i for p in own for i in p.needs}
+        ends = tuple(p.id for p in own if p.id not in waited)
         for step in sorted(losses, key=lambda s: (list(Layer).index(s.layer), LAST.index(s.verb))):
             order = {"after": self.loss_after(step, losses, leaving), "needs": () if leaving else ends}
             placed.append(step.model_copy(update=order))
         return tuple(in_order(placed))
+
+    def by_hand(self, app: str) -> bool:
+        """Whether people do this app's steps."""
+        return app in self.rules.apps and self.rules.apps[app].connector == "manual"
 
     def gain_needs(self, step: Step, gains: list[Step]) -> tuple[str, ...]:
         """What must have worked before: the account in the same app, and the nearest earlier layer."""
