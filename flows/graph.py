@@ -30,7 +30,6 @@ from mappings.plan import Step
 RETRY_DELAYS = [2.0, 10.0, 30.0]  # seconds between attempts, beyond what the server itself asks for
 LEASE_WAIT = 120.0  # seconds a run waits for another run of the same person
 OK = (StepOutcome.DONE, StepOutcome.ALREADY)
-Expected = (ConnectorError, NotInHr, RowHeld, RulesError, Busy)
 
 
 async def run_person(verb: str, person_id: str, moment: datetime | date | None, leaving: str = "") -> State[Any]:
@@ -40,7 +39,7 @@ async def run_person(verb: str, person_id: str, moment: datetime | date | None, 
     try:
         with lease(site.db, person_id, f"{verb} run {run_id}", wait_seconds=LEASE_WAIT):
             return await carry_out(site, verb, person_id, moment, leaving, run_id)
-    except Expected as error:
+    except (ConnectorError, NotInHr, RowHeld, RulesError, Busy, OutOfPlace) as error:
         await report.refused(verb, person_id, str(error))
         return Failed(message=str(error))
 
@@ -52,18 +51,45 @@ async def carry_out(
     started = datetime.now(UTC)
     first = named("read HR and apps, plan", lambda: look_well(site, person_id, moment, leaving)).submit()
     case: Case = await asyncio.to_thread(first.result)
+    check_place(verb, case)
     if leaving:  # whatever runs next, by hand or by schedule, must not give it all back
         await asyncio.to_thread(holds.place, site.db, person_id, holds.SENT_AWAY, leaving)
     await asyncio.gather(name_run(f"{verb} {case.user_name}"), asyncio.to_thread(open_plan, case, run_id))
     results: dict[str, StepOutcome] = {}
     futures = submit_steps(case, run_id, first, results)
-    last = list(futures.values()) or [first]
+    last = ends(case, futures) or [first]
     check = named("verify", lambda: verification(case, results)).submit(wait_for=after(last))
     proof = named("evidence", lambda: prove(case, run_id, started)).submit(wait_for=after([check]))
     await asyncio.to_thread(wait, [*last, check, proof])
     wrong = check.result(raise_on_failure=False)
     await asyncio.gather(report.carried_out(verb, case, run_id), start_tasks(case))
     return await asyncio.to_thread(close, case, run_id, results, wrong, proof.state)
+
+
+class OutOfPlace(ValueError):
+    """The run was asked for the opposite of what HR says."""
+
+
+def check_place(verb: str, case: Case) -> None:
+    """An onboarding never ends anybody's access, and offboarding needs HR's word, or `immediate`."""
+    who = f"{case.user_name} ({case.person.employee_id})"
+    if verb == "offboard" and not case.leaving:
+        until = f" until {case.person.last_day}" if case.person.last_day else ""
+        raise OutOfPlace(
+            f"HR counts {who} as working here{until}. Nothing was changed. To end all access whatever HR says: "
+            f"`rollcall offboard {case.person.employee_id} --now`, or `immediate` in the UI."
+        )
+    if verb != "offboard" and case.leaving and case.plan.steps:
+        raise OutOfPlace(
+            f"{who} should have no access ({case.leaving}). Nothing was changed. "
+            f"To end it: `rollcall offboard {case.person.employee_id}`."
+        )
+
+
+def ends(case: Case, futures: dict[str, PrefectFuture[Any]]) -> list[PrefectFuture[Any]]:
+    """The tasks that no other step waits for."""
+    upstream = {i for step in case.plan.steps for i in (*step.needs, *step.after)}
+    return [future for i, future in futures.items() if i not in upstream]
 
 
 def look_well(site: Site, person_id: str, moment: datetime | date | None, leaving: str) -> Case:
@@ -123,7 +149,7 @@ def step_body(case: Case, step: Step, run_id: str, results: dict[str, StepOutcom
             results[step.id] = StepOutcome.BLOCKED
             return State(type=StateType.FAILED, name="Blocked", message=block(case, step, run_id, missing))
         try:
-            results[step.id] = apply(case, step, run_id)
+            results[step.id] = apply(case, step, run_id, again=runtime.task_run.run_count > 1)
         except ConnectorError as error:
             results[step.id] = StepOutcome.FAILED
             if isinstance(error, Retryable) and runtime.task_run.run_count <= len(RETRY_DELAYS):
