@@ -245,6 +245,12 @@ class Stage:
 
         return until(recorded, f"the tasks of {run.name} are recorded")
 
+    def task_names(self, run: FlowRun) -> set[str]:
+        """Names of the run's tasks that Prefect has recorded as completed."""
+        wanted = FlowRunFilter(id=FlowRunFilterId(any_=[run.id]))
+        found = self.client.read_task_runs(flow_run_filter=wanted, limit=200)
+        return {t.name for t in found if t.state and t.state.is_completed()}
+
     def artifact(self, run: FlowRun) -> str:
         """The text of the artifact that the run left last."""
         wanted = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[run.id]))
@@ -304,7 +310,7 @@ def set_up(folder: Path) -> Iterator[Stage]:
     with Sandbox() as sandbox:
         for name in TWINS:
             sandbox.control(name).limits(100_000)
-        settings = Settings(home=folder / "home", prefect_port=free_port())
+        settings = Settings(home=folder / "home", prefect_port=free_port(), worker_limit=8)  # some runs wait 45 s
         yaml = without_schedules(folder)
         with Stack(settings, prefect_yaml=yaml, extra=sandbox.environment) as stack:
             stage = Stage(sandbox, stack, folder)
