@@ -64,6 +64,8 @@ def test_nothing_of_one_machine_stands_in_the_tree() -> None:
     texts = [p for p in ROOT.rglob("*") if p.suffix in {".py", ".md", ".yaml", ".toml", ".lock", ".sh"}]
     inside = [p for p in texts if not {".venv", ".git", ".rollcall"} & set(p.relative_to(ROOT).parts)]
 
-    found = [str(p.relative_to(ROOT)) for p in inside if p != Path(__file__) and suspicious.search(p.read_text("utf-8"))]
+    found = [
+        str(p.relative_to(ROOT)) for p in inside if p != Path(__file__) and suspicious.search(p.read_text("utf-8"))
+    ]
 
     assert found == []
