@@ -42,7 +42,7 @@ class Life:
     def wrote(self, *ids: object) -> list[str]:
         """Writes that concern one of these accounts, in the order of their ends."""
         lines = [f"{w['method']} {w['path']}" for w in self.writes]
-        return [line for line in lines if any(f"/{i}" in f"{line}/" for i in ids)]
+        return [line for line in lines if any(f"/{i}/" in f"{line}/" for i in ids)]
 
 
 @pytest.fixture(scope="module")
