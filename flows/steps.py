@@ -30,7 +30,7 @@ def apply(case: Case, step: Step, run_id: str, again: bool = False) -> StepOutco
         case.site.db, case.plan.hash, run_id, step.id, step.app, step.verb, step.entitlement, before_of(case, step)
     )
     try:
-        outcome, after = perform(case, step, looked=not again and step.app in case.read)
+        outcome, after = perform(case, step, looked=not again and fresh(case, step, row))
     except NeedsHuman as error:
         task, _ = ask(case, step, run_id, error.todo or str(error))
         history.finish(case.site.db, row, StepOutcome.TASK, error=f"task {task.id} for {task.owner}: {error.why}")
@@ -64,6 +64,12 @@ def before_of(case: Case, step: Step) -> dict[str, Any]:
     if account is None:
         return {"account": None}
     return {"account": account.id, "active": account.active, "attributes": step.before}
+
+
+def fresh(case: Case, step: Step, row: int) -> bool:
+    """Whether what the case saw can be built upon: the app was read, and no earlier attempt may still be under way."""
+    tried = history.tried_before(case.site.db, case.person.employee_id, step.id, row)
+    return step.app in case.read and not tried
 
 
 def perform(case: Case, step: Step, looked: bool) -> tuple[Outcome, dict[str, Any]]:

@@ -117,6 +117,13 @@ def unfinished(db: Database, person_id: str) -> Sequence[StepRow]:
         return session.exec(open_steps.order_by(col(StepRow.id))).all()
 
 
+def tried_before(db: Database, person_id: str, step_id: str, row_id: int) -> bool:
+    """Whether this step was tried for the person, by any run, before the attempt with this row."""
+    same = (StepRow.person_id == person_id, StepRow.step_id == step_id, col(StepRow.id) < row_id)
+    with db.session() as session:
+        return session.exec(select(StepRow.id).where(*same).limit(1)).first() is not None
+
+
 def last_done(db: Database, person_id: str, app: str, verb: str) -> int:
     """The row of the last attempt that succeeded or was given to a human; 0 where there is none."""
     over = (StepOutcome.DONE.value, StepOutcome.ALREADY.value, StepOutcome.TASK.value)
