@@ -356,3 +356,23 @@ def test_a_change_of_rules_alone_is_no_change_of_plan():
     other = Model(replace(RULES, hash="b" * 64, playbooks={"x": book("sso")}))
 
     assert other.plan(targets(*FULL), new_email="ana@larkspur.example").hash == drawn_once().hash
+
+
+@pytest.mark.parametrize(("left", "expected"), [(True, ["sso end sessions"]), (False, [])])
+def test_sessions_that_a_cut_off_run_left_open_are_ended_by_the_next(left: bool, expected: list[str]):
+    disabled = Known(Account(id="7", key="ana", active=False), active_by_us=False, sessions_left=left)
+
+    drawn = plan("1", "ana", {}, {"sso": disabled}, RULES, leaving=GONE, sessions=frozenset({"sso"}))
+
+    assert ids(drawn) == expected
+
+
+def test_a_movers_loss_does_not_wait_for_people():
+    rules = house({"sso": app("sso"), "crm": app(), "badges": app().model_copy(update={"connector": "manual"})})
+    model = working(target("sso", "Sales"), target("crm", "Rep"), rules=rules)
+
+    drawn = model.plan(targets(target("sso", "Ops"), target("crm", "Rep"), target("badges")))
+
+    assert "badges create account" in ids(drawn)
+    assert "sso grant Ops" in before(drawn, "sso revoke Sales")
+    assert "badges create account" not in before(drawn, "sso revoke Sales")
