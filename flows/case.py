@@ -43,6 +43,10 @@ class Case:
     status: Status
     fingerprint: int
     """Of the HR row, status and rules: see mappings.rules.fingerprints."""
+    frame: pd.DataFrame
+    """HR's row, as read."""
+    seen: tuple[Seen, ...]
+    """What the apps showed."""
     plan: Plan
     kind: str
     """joiner, rehire, mover, changed, leaver, same: what the plan does."""
@@ -77,14 +81,22 @@ class Seen:
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
-def look(site: Site, person_id: str, moment: datetime | date | None, leaving: str = "", reserve: bool = False) -> Case:
+def look(
+    site: Site,
+    person_id: str,
+    moment: datetime | date | None,
+    leaving: str = "",
+    reserve: bool = False,
+    before: Case | None = None,
+) -> Case:
     """Read HR and the apps and plan. Writes nothing but, with `reserve`, the reservation of a work address.
 
     `moment`: a plain date, an instant, or None for now. `leaving`: a reason to end all access whatever HR says.
+    `before`: plan again from what that case saw, with what the record says now.
     Raises NotInHr, RowHeld, ConnectorError (HR or the SSO cannot be read) or RulesError.
     """
     moment = moment or datetime.now(UTC)
-    frame = hr_row(site, person_id, day_of(moment))
+    frame = before.frame if before else said_by_hr(site, person_id, day_of(moment), bool(leaving))
     status = status_at(frame, site.rules.company, moment)
     here = present(frame, status, site.rules.company.prehire_days, pd.Timestamp(day_of(moment)))
     person = person_of({str(k): v for k, v in frame.iloc[0].items()})
@@ -94,15 +106,15 @@ def look(site: Site, person_id: str, moment: datetime | date | None, leaving: st
     here &= not leaving
     leaving = leaving or ("" if here.iloc[0] else why_gone(person, Status(status.iloc[0])))
     address, new = work_address(site, person, bool(leaving), reserve)
-    values = values_of(
-        person.model_copy(update={"work_email": address}), manager_email=manager_email(site, person.manager_id)
-    )
+    boss = manager_email(site, person.manager_id, bool(leaving))
+    values = values_of(person.model_copy(update={"work_email": address}), manager_email=boss)
     wanted = {} if leaving else targets(desired(with_address(frame, address), here, site.rules), values, site.rules)
     links = holdings.links(site.db, person_id)
     open_ends = {row.app for row in history.unfinished(site.db, person_id)}
     with ThreadPoolExecutor(AT_ONCE) as ahead:
         prepare(site, wanted, ahead)
-        seen = read_apps(site, {*wanted, *links, *open_ends}, links, values, everywhere=bool(leaving))
+        matter = {*wanted, *links, *open_ends}
+        seen = before.seen if before else read_apps(site, matter, links, values, everywhere=bool(leaving))
     known = {s.app: known_of(site, person_id, s, links.get(s.app)) for s in seen}
     drawn = plan(
         person_id,
@@ -120,6 +132,8 @@ def look(site: Site, person_id: str, moment: datetime | date | None, leaving: st
         person=person,
         status=Status(status.iloc[0]),
         fingerprint=int(fingerprints(as_left(site, frame, address), status, here, site.rules).iloc[0]),
+        frame=frame,
+        seen=seen,
         plan=drawn,
         kind=kind_of(drawn, bool(leaving), links, settled.known(site.db, person_id)),
         on=day_of(moment),
@@ -131,6 +145,18 @@ def look(site: Site, person_id: str, moment: datetime | date | None, leaving: st
         read=frozenset(s.app for s in seen if s.read),
         searched=tuple((s.app, s.key, s.at) for s in seen if s.account is None and not s.note),
     )
+
+
+def said_by_hr(site: Site, person_id: str, on: date, ending: bool) -> pd.DataFrame:
+    """HR's row. Ending all access at once must not hang on HR: what it said last is enough then."""
+    try:
+        return hr_row(site, person_id, on)
+    except (NotInHr, RowHeld, ConnectorError):
+        latest = snapshots.latest(site.db, site.rules.company.hr) if ending else None
+        row = latest[1][latest[1]["employee_id"] == person_id] if latest else None
+        if row is None or row.empty:
+            raise
+        return row.reset_index(drop=True)
 
 
 def hr_row(site: Site, person_id: str, on: date) -> pd.DataFrame:
@@ -190,12 +216,17 @@ class Taken:
         return any(self.site.app(name).find(word) is not None for name in sso)
 
 
-def manager_email(site: Site, manager_id: str | None) -> str | None:
-    """The manager's address, where any app wants it."""
+def manager_email(site: Site, manager_id: str | None, ending: bool) -> str | None:
+    """The manager's address, where any app wants it; a leaver's run goes on without."""
     wanted = any("{manager_email}" in t for app in site.rules.apps.values() for t in app.attributes.values())
     if not wanted or not manager_id:
         return None
-    feed = people_of(site.hr.read_one(manager_id), site.rules.hr)
+    try:
+        feed = people_of(site.hr.read_one(manager_id), site.rules.hr)
+    except ConnectorError:
+        if not ending:
+            raise
+        return None
     found = feed.people["work_email"].dropna()
     return str(found.iloc[0]) if len(found) else next(iter(emails.of_person(site.db, manager_id)), None)
 
@@ -212,11 +243,11 @@ def as_left(site: Site, frame: pd.DataFrame, address: str | None) -> pd.DataFram
 
 def read_apps(
     site: Site, matter: set[str], links: dict[str, LinkRow], values: dict[str, str], everywhere: bool
-) -> list[Seen]:
+) -> tuple[Seen, ...]:
     """Look at every app that matters for the person, side by side."""
     names = [n for n in site.rules.apps if everywhere or n in matter]
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        return list(pool.map(lambda name: read_app(site, name, links.get(name), values, everywhere), names))
+        return tuple(pool.map(lambda name: read_app(site, name, links.get(name), values, everywhere), names))
 
 
 def prepare(site: Site, wanted: dict[str, Target], pool: ThreadPoolExecutor) -> None:

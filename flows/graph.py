@@ -93,9 +93,10 @@ def ends(case: Case, futures: dict[str, PrefectFuture[Any]]) -> list[PrefectFutu
 
 
 def look_well(site: Site, person_id: str, moment: datetime | date | None, leaving: str) -> Case:
-    """Look; where an earlier run was cut off, note what it did and look again."""
+    """Look; where an earlier run was cut off, note what it did and plan again from the same look: a write of its
+    that lands meanwhile must not be called lost here and be found there."""
     case = look(site, person_id, moment, leaving, reserve=True)
-    return look(site, person_id, moment, leaving, reserve=True) if tie_up(case) else case
+    return look(site, person_id, moment, leaving, reserve=True, before=case) if tie_up(case) else case
 
 
 def named(name: str, fn: Callable[[], Any], retries: bool = True) -> Task[..., Any]:

@@ -240,3 +240,15 @@ def test_hr_ends_the_ban_by_ending_the_job(stage: Stage) -> None:
 
 def test_the_clock_of_these_tests_is_not_in_the_past() -> None:
     assert datetime.now(UTC).year < 2031, "choose a later FUTURE"
+
+
+def test_ending_all_access_at_once_does_not_hang_on_hr(stage: Stage) -> None:
+    person = stage.hire("Nora", "Gone", "Sales")
+    stage.started_by(stage.play("daily_sync"))
+    active = stage.user(f"nora.gone@{DOMAIN}")["active"]
+    nowhere = {"BAMBOOHR_URL": "http://127.0.0.1:9/api/v1"}
+    run = stage.end(stage.start("offboard_user", nowhere, person_id=person, immediate=True))
+    assert active
+    assert run.state_name == "Completed"
+    assert not stage.user(f"nora.gone@{DOMAIN}")["active"]
+    assert stage.sales(f"nora.gone@{DOMAIN}")["status"] == "deactivated"

@@ -40,6 +40,7 @@ def page() -> Iterator[Page]:
 @pytest.fixture(scope="module")
 def onboarded(stage: Stage) -> Any:
     for name in TWINS:
+        stage.twin(name).faults([])
         stage.twin(name).latency(100)  # so that the layers stand apart on the graph's axis of time
     person = stage.hire("Pippa", "Pictured", "Sales", "Berlin")
     run = stage.play("zero_touch_onboarding", person_id=person)
