@@ -99,7 +99,9 @@ def monday(database: str, folder: Path, latency: float = 50) -> Result:
     """Friday untimed, then the Monday."""
     with company(database, folder, latency) as sandbox:
         sandbox.today(FRIDAY)
-        sync(FRIDAY)
+        before = [f"{r.name} on Friday: {r.state}" for r in sync(FRIDAY) if not (r.state and r.state.is_completed())]
+        if before:
+            raise SystemExit("\n".join(before))
         sandbox.today(MONDAY)
         for change in changes():
             do_in_hr(change, sandbox.environment["BAMBOOHR_URL"], sandbox.environment["BAMBOOHR_API_KEY"])
@@ -107,7 +109,8 @@ def monday(database: str, folder: Path, latency: float = 50) -> Result:
         runs = sync(MONDAY)
         wall = time.monotonic() - began
         states = Counter(run.state_type.value if run.state_type else "?" for run in runs)
-        return Result(database, round(wall, 1), len(runs), dict(states), list(wrong(sandbox)))
+        twice = [f"{name} ran twice" for name, number in Counter(r.name for r in runs).items() if number > 1]
+        return Result(database, round(wall, 1), len(runs), dict(states), [*twice, *wrong(sandbox)])
 
 
 def wrong(sandbox: Sandbox) -> Iterator[str]:

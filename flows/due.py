@@ -10,7 +10,7 @@ from uuid import UUID
 import anyio
 import numpy as np
 import pandas as pd
-from prefect import get_client
+from prefect import get_client, runtime
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import (
     FlowRunFilter,
@@ -118,9 +118,15 @@ async def start_one(
         parameters=parameters,
         name=run_name(row),
         tags=[TAG + row["person_id"], f"by:{by}"],
-        idempotency_key=f"{once}:{row['flow']}:{row['person_id']}" if once else None,
+        idempotency_key=f"{once or attempt(by)}:{row['flow']}:{row['person_id']}",
     )
     return str(run.id)
+
+
+def attempt(by: str) -> str:
+    """One word for each time that the starting run is run: a request that the client sends twice starts one run,
+    and a retry of the whole starts them anew."""
+    return f"{by}:{runtime.flow_run.run_count}"
 
 
 def run_name(row: dict[str, str]) -> str:

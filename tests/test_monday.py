@@ -18,5 +18,5 @@ def test_thirty_people_on_one_monday_without_a_failed_or_lost_run(database: str)
     with TemporaryDirectory(ignore_cleanup_errors=True) as folder:  # PostgreSQL's user cannot get into tmp_path
         found = monday(database, Path(folder), latency=20)
 
-    assert found.states == {"COMPLETED": 30}
     assert found.wrong == []
+    assert found.states == {"COMPLETED": 30}
