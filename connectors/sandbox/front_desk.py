@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import time
 from types import TracebackType
 from typing import Self
 
 import httpx
 
 CSRF = re.compile(r'name="csrf" value="([^"]+)"')
+CLICK = 0.1  # seconds between two; the pages refuse whoever is much faster
 LINK = re.compile(r'href="[^"]*/(\d+)"')
 
 
@@ -16,7 +18,8 @@ class FrontDesk:
     """Signed in to the Badge Office's pages: `with FrontDesk(url, user, password) as desk: …`."""
 
     def __init__(self, url: str, user: str, password: str) -> None:
-        self.client = httpx.Client(base_url=url, follow_redirects=True)
+        pace = [lambda _: time.sleep(CLICK)]
+        self.client = httpx.Client(base_url=url, follow_redirects=True, event_hooks={"request": pace})
         self.submit("/login", "/login", user=user, password=password)
 
     def __enter__(self) -> Self:
