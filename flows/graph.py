@@ -99,7 +99,7 @@ def look_well(site: Site, person_id: str, moment: datetime | date | None, leavin
     return look(site, person_id, moment, leaving, reserve=True, before=case) if tie_up(case) else case
 
 
-def named(name: str, fn: Callable[[], Any], retries: bool = True) -> Task[..., Any]:
+def named(name: str, fn: Callable[[], Any]) -> Task[..., Any]:
     """A Prefect task with no cache, no stored result and retries on Retryable only."""
     return Task(
         fn=fn,
@@ -107,7 +107,7 @@ def named(name: str, fn: Callable[[], Any], retries: bool = True) -> Task[..., A
         task_run_name=name,
         cache_policy=NO_CACHE,
         persist_result=False,
-        retries=len(RETRY_DELAYS) if retries else 0,
+        retries=len(RETRY_DELAYS),
         retry_delay_seconds=RETRY_DELAYS,
         retry_jitter_factor=0.3,
         retry_condition_fn=worth_retrying,
