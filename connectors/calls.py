@@ -14,7 +14,7 @@ from connectors.base import Outcome
 from connectors.errors import Refused
 from connectors.fields import nested
 from connectors.http import Http
-from mappings.vocabulary import Words
+from mappings.words import Words
 
 GONE = (404, 410)
 PLACE = re.compile(r"\{(\w+)\}")

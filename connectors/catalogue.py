@@ -19,7 +19,8 @@ from pydantic import BaseModel, ValidationError
 from connectors.base import App, Grants, Sessions
 from connectors.errors import Refused
 from mappings.folder import known_words
-from mappings.vocabulary import AppRules, HrSource, suggest
+from mappings.vocabulary import AppRules, HrSource
+from mappings.words import suggest
 
 PACKAGES = ("connectors", "connectors.apps")
 PLACE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")

@@ -29,7 +29,8 @@ from pyrate_limiter import Duration, Limiter, Rate
 from connectors.errors import Refused, Retryable
 from connectors.fields import pick
 from connectors.redaction import Redaction, guard_logs
-from mappings.vocabulary import Limits, Words
+from mappings.vocabulary import Limits
+from mappings.words import Words
 
 TIMEOUT = httpx.Timeout(30, connect=5)  # seconds
 POOL = httpx.Limits(max_connections=32, max_keepalive_connections=32, keepalive_expiry=4)

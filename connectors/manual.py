@@ -9,7 +9,8 @@ from connectors.base import Outcome
 from connectors.calls import fill
 from connectors.errors import NeedsHuman
 from mappings.access import Account
-from mappings.vocabulary import AppRules, Words
+from mappings.vocabulary import AppRules
+from mappings.words import Words
 
 SENTENCES = {
     "create": "Make an account in {title}: {attributes}.",

@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 
 from connectors.errors import Refused, Retryable
 from connectors.fields import pick
-from mappings.vocabulary import Words
+from mappings.words import Words
 
 Params = dict[str, str | int]
 

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from connectors.calls import Call
 from connectors.http import Auth
 from connectors.pages import Paging
-from mappings.vocabulary import Words, as_list
+from mappings.words import Words, as_list
 
 Scalar = str | bool | int
 Scalars = Annotated[tuple[Scalar, ...], BeforeValidator(as_list)]

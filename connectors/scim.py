@@ -19,7 +19,8 @@ from connectors.pages import scim, walk
 from connectors.scim_attributes import Resource, document, flat, is_active, operations, parse, patch, place, quoted
 from connectors.scim_groups import UNFILTERED, Groups, page_getter
 from mappings.access import Account
-from mappings.vocabulary import AppRules, Words
+from mappings.vocabulary import AppRules
+from mappings.words import Words
 
 UNTOLD = (401, 403)
 """Refusals after which reading back is no use."""

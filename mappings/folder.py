@@ -20,7 +20,8 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from mappings.day import is_zone
 from mappings.people import COLUMNS
-from mappings.vocabulary import DERIVED, PLACE, AppRules, Company, HrSource, Playbook, Tier, Words, suggest
+from mappings.vocabulary import DERIVED, PLACE, AppRules, Company, HrSource, Playbook, Tier
+from mappings.words import Words, suggest
 
 Model = TypeVar("Model", bound=Words)
 EMPLOYMENT = ("active", "leave", "terminated")

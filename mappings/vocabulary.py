@@ -3,44 +3,36 @@ of the environment, `{attribute}` for a value of the person."""
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Iterable
 from datetime import time
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from mappings.people import COLUMNS, EXTRA, TEXT_COLUMNS
+from mappings.policies import BlastRadius, Contractors, Correlation, Leaving, Trust
+from mappings.words import OneOrMore, Words, as_list, suggest
 
-DERIVED = ("display_name", "user_name", "manager_email")
+DERIVED = ("display_name", "user_name", "manager_email", "former_email")
 """Attributes that Rollcall works out and templates may use besides those of a Person."""
 
 
-VERBS = ("create", "enable", "update", "grant", "revoke", "disable", "end_sessions", "delete")
-
-
-class Words(BaseModel):
-    """A part of a mappings file: frozen, and no word that is not listed."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-def as_list(value: Any) -> Any:
-    """One word means a list of one."""
-    return value if isinstance(value, list) or value is None else [value]
+VERBS = (
+    "create",
+    "enable",
+    "update",
+    "grant",
+    "revoke",
+    "disable",
+    "end_sessions",
+    "revoke_tokens",
+    "hand_over",
+    "delete",
+)
 
 
 PLACE = re.compile(r"\{([^{}]*)\}")
-
-
-def suggest(word: str, known: Iterable[str]) -> str:
-    """`known words are …; did you mean …?`"""
-    words = list(known)
-    close = difflib.get_close_matches(word, words, n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
-    return f"known words are {', '.join(words) or 'none yet'}{hint}"
 
 
 def one_of(known: tuple[str, ...], what: str, extras: bool = True) -> AfterValidator:
@@ -82,8 +74,6 @@ Verbs = Annotated[str, one_of(VERBS, "verb", extras=False)]
 """What people may be asked to do at an app."""
 PlainTemplates = Annotated[tuple[PlainTemplate, ...], BeforeValidator(as_list)]
 
-OneOrMore = Annotated[tuple[str, ...], BeforeValidator(as_list)]
-
 
 class Tier(StrEnum):
     """When an app's turn comes: sso, then idp, then app."""
@@ -103,6 +93,8 @@ class Location(Words):
     """Local time at which joiners begin."""
     cut_off: time = time(18)
     """Local time on the last day at which leavers end."""
+    calendar: str = ""
+    """Whose public holidays are no working days: a country, or a country and its part (`DE`, `DE-BE`, `NZ-AUK`)."""
 
 
 class Emails(Words):
@@ -113,6 +105,10 @@ class Emails(Words):
     """Tried in order; after the last one a number is added."""
     reserved: tuple[str, ...] = ()
     """Local parts nobody may have (admin, info, …)."""
+    on_name_change: Literal["keep", "new_address"] = "keep"
+    """Whether somebody whose name changed gets a new address; the old one stays theirs, as an alias."""
+    user_name: Literal["stays", "follows_address"] = "follows_address"
+    """Whether `{user_name}` is that of the first address for good, or of the present one."""
 
 
 class Company(Words):
@@ -126,7 +122,11 @@ class Company(Words):
     email: Emails
     worker_types: tuple[str, ...] = ("employee", "contractor", "intern", "external")
     prehire_days: int = Field(default=0, ge=0)
-    """Days before the hire date from which accounts are prepared."""
+    """Working days at the person's location before the hire date, from which accounts are prepared."""
+    trust: Trust = Trust()
+    blast_radius: BlastRadius = BlastRadius()
+    contractors: Contractors = Contractors()
+    correlation: Correlation = Correlation()
 
 
 class History(Words):
@@ -202,6 +202,11 @@ class AppRules(Words):
     entitlements: tuple[str, ...] | None = None
     """Names the app can grant; left out means any name (groups made by the company)."""
     leaver: Literal["disable", "delete", "keep"] = "disable"
+    leaving: Leaving = Leaving()
+    leave: Literal["keep", "suspend"] = "keep"
+    """What a leave of absence does to the account; coming back restores it."""
+    drift: Literal["put_back", "report"] = "report"
+    """What `reconcile` does with access that no rule, grant or override explains, and with values changed by hand."""
     owner: str
     """Who gets the manual tasks: an address or a team's name."""
     instructions: dict[Verbs, str] = Field(default_factory=dict)
@@ -227,3 +232,7 @@ class Playbook(Words):
     """As `who`: people matching all of it are left out."""
     give: tuple[PlainTemplate, ...]
     """`app` for an account, `app:entitlement` (which implies the account); `{attribute}` may stand in the name."""
+    grace_days: int = Field(default=0, ge=0)
+    """Days for which somebody who moves on keeps what this playbook gave."""
+    approver: str = ""
+    """Who must approve what this playbook gives, each time; nobody where it is empty."""

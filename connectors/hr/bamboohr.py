@@ -19,7 +19,8 @@ from connectors.base import Outcome
 from connectors.errors import Mismatch, Refused, Retryable
 from connectors.http import Auth, Basic, Http, client
 from mappings.feed import UNREADABLE, columns_of
-from mappings.vocabulary import HrSource, Words
+from mappings.vocabulary import HrSource
+from mappings.words import Words
 
 MOST_PER_PAGE = 1000
 """The maximum of the datasets call."""

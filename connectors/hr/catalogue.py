@@ -15,7 +15,8 @@ from connectors.catalogue import SECRET_NAME, check_secrets, describe, filled, i
 from connectors.errors import Refused
 from connectors.hr.base import Source
 from mappings.folder import first_line
-from mappings.vocabulary import HrSource, suggest
+from mappings.vocabulary import HrSource
+from mappings.words import suggest
 
 
 def source(name: str, rules: HrSource, values: Mapping[str, str], folder: Path) -> Source:

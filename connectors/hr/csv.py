@@ -17,7 +17,8 @@ from pydantic import Field
 from connectors.errors import Refused
 from connectors.hr.encoding import as_utf8
 from mappings.feed import UNREADABLE, columns_of
-from mappings.vocabulary import HrSource, Words
+from mappings.vocabulary import HrSource
+from mappings.words import Words
 
 DELIMITERS = (",", ";", "\t", "|")
 HEADER = 1 << 20  # bytes within which the header must end

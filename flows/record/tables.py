@@ -80,6 +80,21 @@ class SnapshotRow(Row, table=True):
     """Parquet, zstd."""
 
 
+class FactRow(Row, table=True):
+    """From `valid_from` on HR says this of a person; we know it since `known_since`."""
+
+    __tablename__ = "fact"
+    __table_args__ = (UniqueConstraint("source", "person_id", "valid_from", "known_since"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    source: str
+    person_id: str = Field(index=True)
+    valid_from: date
+    known_since: datetime = Field(sa_type=UtcTime)
+    body: dict[str, str] | None = Field(default=None, sa_type=Json)
+    """Column of a frame of people -> value as text; nothing where HR took the fact back."""
+
+
 class PlanRow(Row, table=True):
     """A plan taken up by a run."""
 
@@ -185,6 +200,8 @@ class HeldRow(Row, table=True):
     why: str
     plan_hash: str
     since: datetime = Field(sa_type=UtcTime)
+    until: datetime | None = Field(default=None, sa_type=UtcTime)
+    """When it ends by itself: grace days, or a grant for a time."""
     ended: datetime | None = Field(default=None, sa_type=UtcTime)
     ended_why: str | None = None
     ended_plan_hash: str | None = None
@@ -289,6 +306,8 @@ class SettledRow(Row, table=True):
     fingerprint: str
     """Hexadecimal; see mappings.rules.fingerprints."""
     at: datetime = Field(sa_type=UtcTime)
+    next_look: datetime | None = Field(default=None, sa_type=UtcTime)
+    """When something changes although HR says nothing new: grace is over, an override ends, an account is deleted."""
 
 
 class MarkRow(Row, table=True):

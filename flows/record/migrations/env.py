@@ -6,6 +6,7 @@ from alembic import context
 from alembic.autogenerate.api import AutogenContext
 from sqlmodel.sql.sqltypes import AutoString
 
+from flows.record import decided  # noqa: F401  # its tables belong to the metadata
 from flows.record.tables import Row, UtcTime
 
 
