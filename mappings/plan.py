@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -26,10 +27,12 @@ class Verb(StrEnum):
     REVOKE = "revoke"
     DISABLE = "disable account"
     END_SESSIONS = "end sessions"
+    REVOKE_TOKENS = "revoke tokens"
+    HAND_OVER = "hand over"
     DELETE = "delete account"
 
 
-LOSING = (Verb.REVOKE, Verb.DISABLE, Verb.END_SESSIONS, Verb.DELETE)
+LOSING = (Verb.REVOKE, Verb.DISABLE, Verb.END_SESSIONS, Verb.REVOKE_TOKENS, Verb.HAND_OVER, Verb.DELETE)
 
 
 class Layer(StrEnum):
@@ -63,6 +66,19 @@ class Step(BaseModel):
     """Steps that must have succeeded; otherwise this one is blocked."""
     after: tuple[str, ...] = ()
     """Steps that must be over, well or badly."""
+    approver: str = ""
+    """Who must approve it first; nobody where it is empty."""
+
+
+class Keep(BaseModel):
+    """Something in place that ends by itself, or, without `until`, does so no more."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    app: str
+    entitlement: str = ""
+    """'' for the account."""
+    until: datetime | None
 
 
 class Plan(BaseModel):
@@ -75,11 +91,26 @@ class Plan(BaseModel):
     steps: tuple[Step, ...] = ()
     notes: tuple[str, ...] = ()
     """What was seen and left alone, or could not be read."""
+    keeps: tuple[Keep, ...] = ()
+    """For the record alone: what grace days begin or end for."""
+    next_look: datetime | None = None
+    """When something changes although HR says nothing new."""
 
     @property
     def hash(self) -> str:
-        """SHA-256 of the canonical steps: what an approver approves."""
+        """SHA-256 of the canonical steps."""
         body = [s.model_dump(mode="json") for s in self.steps]
+        return hashlib.sha256(canonical([self.person_id, body])).hexdigest()
+
+    @property
+    def gated(self) -> tuple[Step, ...]:
+        """The steps that wait for an approval."""
+        return tuple(s for s in self.steps if s.approver)
+
+    @property
+    def gated_hash(self) -> str:
+        """SHA-256 of what an approver approves: the gated steps without their edges, which change as others are done."""
+        body = [s.model_dump(mode="json", exclude={"needs", "after"}) for s in self.gated]
         return hashlib.sha256(canonical([self.person_id, body])).hexdigest()
 
 
