@@ -17,7 +17,11 @@ class Limit(Words):
 
     def allows(self, number: int, of: int) -> bool:
         """Whether `number` of `of` is within the limit."""
-        return number <= max(self.count, of * self.percent / 100)
+        return number <= self.most(of)
+
+    def most(self, of: int) -> int:
+        """How many of `of` are allowed."""
+        return max(self.count, int(of * self.percent / 100 + 1e-9))  # 29 % of 100 is 28.999… in floating point
 
 
 class Trust(Words):
@@ -25,29 +29,32 @@ class Trust(Words):
 
     vanished: Limit = Limit(count=2, percent=5)
     """People of the last feed who are not in this one. Within it they are held one by one; above it nobody is moved."""
-    leavers: Limit = Limit(count=3, percent=10)
-    """People who worked here at the last feed and do not by this one."""
-    emptied: Limit = Limit(count=2, percent=5)
-    """People who lost their value in one column."""
-    changed: Limit = Limit(count=5, percent=50)
+    leavers: Limit = Limit(count=5, percent=10)
+    """People who would work here now by the last feed and do not by this one."""
+    emptied: Limit = Limit(count=3, percent=5)
+    """People who lost their value in one column, of those who had one."""
+    changed: Limit = Limit(count=8, percent=50)
     """People whose value in one column is another one."""
+    identity: Limit = Limit(count=3, percent=10)
+    """The same for a name, the work address and the hire date, which hardly ever change."""
     held: Limit = Limit(count=3, percent=25)
     """People whose rows cannot be used."""
     new: Limit = Limit(count=10, percent=50)
-    """People who were never in a feed before."""
+    """People whom nobody has heard of before."""
 
 
 class BlastRadius(Words):
     """company.yaml, `blast_radius`: how much one sync may do before it waits for a human. Counted in people."""
 
-    leavers: Limit = Limit(count=3, percent=2)
-    disables: Limit = Limit(count=3, percent=2)
-    """People who lose an account in an app."""
-    deletes: Limit = Limit(count=1, percent=1)
+    leavers: Limit = Limit(count=3, percent=3)
+    disables: Limit = Limit(count=3, percent=5)
+    """People who stay and lose an account in an app."""
+    deletes: Limit = Limit(count=3, percent=3)
+    """People who lose an account for good, leavers among them."""
     removals: Limit = Limit(count=10, percent=10)
     """People who lose an entitlement but not the account."""
-    changes: Limit = Limit(count=20, percent=25)
-    """People whose accounts' attributes change."""
+    changes: Limit = Limit(count=20, percent=50)
+    """People who lose nothing and whose accounts' attributes change."""
     approver: str = ""
     """Who is told that a batch waits."""
     expires_days: int = Field(default=3, ge=1)
