@@ -59,6 +59,7 @@ class Control:
             Route(f"{one}/options", self.options, methods=["PUT"]),
             Route(f"{one}/reset", self.reset, methods=["POST"]),
             Route(f"{one}/sign-in", self.sign_in, methods=["POST"]),
+            Route(f"{one}/give", self.give, methods=["POST"]),
         ]
         return Starlette(routes=routes, exception_handlers={HTTPException: refusal})
 
@@ -149,6 +150,15 @@ class Control:
         if not session:
             raise HTTPException(403, "no such user, or the user may not sign in")
         return JSONResponse(session, 201)
+
+    async def give(self, request: Request) -> Response:
+        """Let an account own things: {"what": "deals", "to": "ann@…", "items": [{"title": …}, …]}."""
+        twin, body = self.named(request), await body_of(request)
+        try:
+            made = twin.give(str(body.get("what")), str(body.get("to")), list(body.get("items") or []))
+        except (ValueError, TypeError) as error:
+            raise HTTPException(422, str(error)) from error
+        return JSONResponse(made, 201)
 
 
 async def body_of(request: Request, kind: type = dict) -> Any:

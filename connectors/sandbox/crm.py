@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import Any
 
+from connectors.sandbox.possessions import Possession, dropped, owned, passed
 from connectors.sandbox.store import Index, Row, Table
 from connectors.sandbox.twin import Limit, Twin
 from connectors.sandbox.wire import Answer, Call, Rejection, Route, json_answer, page_number, route
@@ -19,11 +20,17 @@ STATUSES = ("active", "deactivated")
 
 
 class Crm(Twin):
-    """Users with numeric ids, and roles they hold."""
+    """Users with numeric ids, roles they hold, deals and API keys they own. A deleted user's deals have no owner,
+    and the keys are gone."""
 
     limit = Limit(50)
     unique = True
     """Whether an address may belong to one user only; many apps do not care."""
+
+    possessions = {
+        "deals": Possession("owner_id", {"title": "", "stage": "open", "amount": 0}),
+        "api_keys": Possession("owner_id", {"name": "", "last_four": "0000"}),
+    }
 
     def make_tables(self) -> dict[str, Table]:
         emails = Index(lambda row: str(row["email"]), prefixes=True)
@@ -35,6 +42,10 @@ class Crm(Twin):
             route("/api/v2/users/{id}", get=self.show, patch=self.update, delete=self.delete),
             route("/api/v2/users/{id}/roles/{role}", put=self.give_role, delete=self.take_role),
             route("/api/v2/roles", get=self.list_roles),
+            route("/api/v2/deals", get=self.list_owned),
+            route("/api/v2/deals/{id}", patch=self.change_owner),
+            route("/api/v2/api_keys", get=self.list_owned),
+            route("/api/v2/api_keys/{id}", patch=self.change_owner),
         )
 
     def seed(self) -> None:
@@ -79,7 +90,11 @@ class Crm(Twin):
         return json_answer(200, {"data": changed})
 
     def delete(self, call: Call) -> Answer:
-        call["users"].drop(str(self.user(call)["id"]))
+        user = self.user(call)
+        for deal in owned(call["deals"], user["id"]):
+            passed(call["deals"], self.possessions["deals"], deal, None)
+        dropped(call["api_keys"], user["id"])
+        call["users"].drop(str(user["id"]))
         return Answer(204)
 
     def give_role(self, call: Call) -> Answer:
@@ -95,6 +110,26 @@ class Crm(Twin):
         kept = [held for held in user["role_ids"] if held != role]
         call["users"].put(str(user["id"]), user | {"role_ids": kept})
         return Answer(204)
+
+    def list_owned(self, call: Call) -> Answer:
+        table, owner = call[call.path.rpartition("/")[2]], call.query.get("owner_id")
+        return paged(call.query, list(table.rows.values()) if owner is None else owned(table, owner))
+
+    def change_owner(self, call: Call) -> Answer:
+        name = call.path.split("/")[3]
+        row, owner = call[name].rows.get(call.params["id"]), str(call.json().get("owner_id"))
+        if not row:
+            raise Rejection(self.problem(404, f"no such {name.removesuffix('s')}"))
+        user = call["users"].rows.get(owner)
+        if not user or user["status"] != "active":
+            fields = {"owner_id": ["is not an active user"]}
+            body = {"error": {"status": 422, "message": "validation failed", "fields": fields}}
+            raise Rejection(json_answer(422, body))
+        return json_answer(200, {"data": passed(call[name], self.possessions[name], row, user["id"])})
+
+    def account_id(self, key: str) -> int | None:
+        found = self.store["users"].by("email", key)
+        return int(found[0]["id"]) if found else None
 
     def user(self, call: Call) -> Row:
         found = call["users"].rows.get(call.params["id"])

@@ -6,6 +6,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 from uuid import uuid4
 
+from connectors.sandbox.possessions import Possession, owned, passed
 from connectors.sandbox.store import Index, Row, Table
 from connectors.sandbox.twin import Limit, Twin
 from connectors.sandbox.wire import Answer, Call, Rejection, Route, json_answer, page_number, route
@@ -16,9 +17,14 @@ PAGE_SIZE = 40
 
 
 class Desk(Twin):
-    """Agents with random ids, found by login, and groups of them. Agents are suspended, never deleted."""
+    """Agents with random ids, found by login, groups of them, and the tickets and macros they look after. Agents are
+    suspended, never deleted; what a suspended agent looks after stays theirs until they are active again."""
 
     limit = Limit(40)
+    possessions = {
+        "tickets": Possession("assignee_id", {"subject": "", "status": "open"}),
+        "macros": Possession("agent_id", {"title": ""}),
+    }
 
     def make_tables(self) -> dict[str, Table]:
         members = {"agent": Index(lambda row: str(row["agent_id"])), "group": Index(lambda row: str(row["group_id"]))}
@@ -36,6 +42,9 @@ class Desk(Twin):
             route("/v1/agents/{id}/suspend", post=self.suspend),
             route("/v1/agents/{id}/reactivate", post=self.reactivate),
             route("/v1/agents/{id}/groups", get=self.groups_of),
+            route("/v1/agents/{id}/transfer", post=self.transfer),
+            route("/v1/tickets", get=self.list_owned),
+            route("/v1/macros", get=self.list_owned),
             route("/v1/groups", get=self.list_groups),
             route("/v1/groups/{group}/agents", get=self.members_of, post=self.add_member),
             route("/v1/groups/{group}/agents/{id}", delete=self.remove_member),
@@ -126,6 +135,27 @@ class Desk(Twin):
             raise Rejection(self.problem(404, "the agent is not in this group"))
         call["members"].drop(key)
         return Answer(204)
+
+    def list_owned(self, call: Call) -> Answer:
+        table, agent = call[call.path.rpartition("/")[2]], call.query.get("agent")
+        return paged(call, list(table.rows.values()) if agent is None else owned(table, agent))
+
+    def transfer(self, call: Call) -> Answer:
+        """Everything at once, from an active agent to an active one."""
+        agent, other = self.agent(call, call.params["id"]), call["agents"].rows.get(str(call.json().get("to")))
+        if not agent["active"]:
+            raise Rejection(self.problem(409, "a suspended agent's work cannot be transferred; reactivate first"))
+        if not other or not other["active"] or other is agent:
+            raise Rejection(self.problem(422, "to must be another active agent"))
+        moved = {name: owned(call[name], agent["id"]) for name in self.possessions}
+        for name, rows in moved.items():
+            for row in rows:
+                passed(call[name], self.possessions[name], row, other["id"])
+        return json_answer(200, {"moved": {name: len(rows) for name, rows in moved.items()}})
+
+    def account_id(self, key: str) -> str | None:
+        found = self.store["agents"].by("login", key)
+        return str(found[0]["id"]) if found else None
 
     def agent(self, call: Call, key: str) -> Row:
         found = call["agents"].rows.get(key)

@@ -36,8 +36,9 @@ from connectors.sandbox.scim_schema import (
     resource_types,
     schemas,
 )
+from connectors.sandbox.sso_credentials import Credentials
 from connectors.sandbox.store import Index, Row, Table
-from connectors.sandbox.twin import Limit, Twin
+from connectors.sandbox.twin import Limit
 from connectors.sandbox.wire import Answer, Call, Rejection, Route, json_answer, page_number, route
 
 TOKEN = "sso-token-of-the-sandbox"
@@ -45,7 +46,7 @@ MOST = 100
 INDEXED = {"users": ("userName", "externalId", "displayName"), "groups": ("displayName", "externalId")}
 
 
-class Sso(Twin):
+class Sso(Credentials):
     """Users, groups, memberships and sessions. A disabled user keeps sessions until they are ended."""
 
     limit = Limit(100)
@@ -74,6 +75,7 @@ class Sso(Twin):
             route("/scim/v2/Schemas", get=lambda call: listed(schemas(root(call)))),
             route("/scim/v2/Schemas/{id}", get=lambda call: self.described(call, schemas(root(call)))),
             route("/api/v1/users/{id}/sessions", get=self.sessions, delete=self.end_sessions),
+            *self.credential_routes(),
         )
 
     def authorise(self, call: Call) -> None:
@@ -98,7 +100,7 @@ class Sso(Twin):
                 for k, g in groups.items()
             ],
             "members": members,
-            "sessions": list(self.store["sessions"].rows.values()),
+            **{name: list(self.store[name].rows.values()) for name in ("sessions", *self.possessions)},
         }
 
     def held(self, by: str, key: str) -> list[Row]:
@@ -278,6 +280,8 @@ class Sso(Twin):
             call["members"].drop(f"{row['group']}/{row['user']}")
         for row in call["sessions"].by("user", key):
             call["sessions"].drop(row["id"])
+        if table == "users":
+            self.forget(call, key)
         call[table].drop(key)
         return Answer(204)
 

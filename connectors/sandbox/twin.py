@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime
 from typing import Any, NamedTuple, cast
 
 from connectors.sandbox.faults import Fault, Faults
+from connectors.sandbox.possessions import Possessions, given, tables
 from connectors.sandbox.store import Row, Store, Table
 from connectors.sandbox.wire import Answer, Call, Rejection, Route, matched
 
@@ -60,11 +61,13 @@ class Twin:
 
     name: str
     limit = Limit(50)
+    possessions: Possessions = {}
+    """Table -> what of it belongs to accounts."""
 
     def __init__(self, name: str, prefix: str, clock: Clock) -> None:
         self.name, self.prefix, self.clock = name, prefix, clock
         self.routes: Sequence[Route] = self.make_routes()
-        self.store = Store(self.make_tables())
+        self.store = Store(self.make_tables() | tables(self.possessions))
         self.faults = Faults()
         self.log: deque[Seen] = deque(maxlen=LOG_LENGTH)
         self.latency = 0.0
@@ -96,6 +99,18 @@ class Twin:
     def state(self) -> dict[str, list[Row]]:
         """All objects by table, as control shows them."""
         return {name: list(table.rows.values()) for name, table in self.store.tables.items()}
+
+    def account_id(self, key: str) -> str | int | None:
+        """The id of the account with this key (user name, address, login); None where there is none."""
+        return None
+
+    def give(self, what: str, to: str, items: list[Row]) -> list[Row]:
+        """Let an account own things: `what` is one of `possessions`. ValueError where that cannot be."""
+        account = self.account_id(to)
+        if what not in self.possessions or account is None:
+            known = ", ".join(self.possessions) or "nothing"
+            raise ValueError(f"{self.name} has {known} to give, to accounts that are there")
+        return given(self.store[what], self.possessions[what], account, items)
 
     # the way of a call
 
