@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
-from mappings.access import Account
+from mappings.access import Account, Owned, Token
 
 
 class Outcome(StrEnum):
@@ -84,3 +84,26 @@ class Sessions(Protocol):
 
     def end_sessions(self, id: str) -> Outcome:
         """Sign the account out everywhere."""
+
+
+@runtime_checkable
+class Tokens(Protocol):
+    """An app that tells and revokes what lets somebody in without a password: OAuth grants, API keys, app passwords."""
+
+    def tokens(self, id: str) -> Iterator[Token]:
+        """Those of the account; none where it is gone."""
+
+    def revoke_tokens(self, id: str) -> Outcome:
+        """Make all of them worthless. ALREADY where there are none. What one refuses is raised after the others."""
+
+
+@runtime_checkable
+class Owns(Protocol):
+    """An app whose accounts own things that must find another owner before the account goes."""
+
+    def owned(self, id: str) -> Iterator[Owned]:
+        """What the account owns; nothing where it is gone."""
+
+    def hand_over(self, id: str, to_id: str) -> Outcome:
+        """Give all of it to the account `to_id`. ALREADY where it owns nothing. What one refuses is raised after the
+        others; Refused where the two are one account."""

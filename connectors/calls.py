@@ -21,7 +21,8 @@ PLACE = re.compile(r"\{(\w+)\}")
 
 
 class Call(Words):
-    """A call. `{id}`, `{key}` and `{entitlement}` stand for the account's id and key and the entitlement's id."""
+    """A call. `{id}`, `{key}` and `{entitlement}` stand for the account's id and key and the entitlement's id;
+    `{token}` and `{owned}` for a thing that the account has, `{to}` for the id of the account that gets it."""
 
     verb: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
     path: str

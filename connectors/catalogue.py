@@ -16,7 +16,7 @@ from typing import Any, cast
 
 from pydantic import BaseModel, ValidationError
 
-from connectors.base import App, Grants, Sessions
+from connectors.base import App, Grants, Owns, Sessions, Tokens
 from connectors.errors import Refused
 from mappings.folder import known_words
 from mappings.vocabulary import AppRules, HrSource
@@ -25,7 +25,7 @@ from mappings.words import suggest
 PACKAGES = ("connectors", "connectors.apps")
 PLACE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 SECRET_NAME = re.compile(r"TOKEN|KEY|SECRET|PASSW|CREDENTIAL", re.IGNORECASE)
-PROTOCOLS = (App, Grants, Sessions)
+PROTOCOLS = (App, Grants, Sessions, Tokens, Owns)
 
 
 def connect(name: str, rules: AppRules, values: Mapping[str, str]) -> App:

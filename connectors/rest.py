@@ -10,16 +10,16 @@ from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
 from connectors.base import Outcome
-from connectors.calls import GONE, Call, EndsSessions, fill
+from connectors.belongings import fitting
+from connectors.calls import GONE, Call
 from connectors.errors import ConnectorError, NeedsHuman, Refused, Retryable
 from connectors.fields import pick, text
 from connectors.http import Http, client
-from connectors.pages import walk
-from connectors.rest_options import Active, Entitlements, Listing, Options, same
+from connectors.listing import Listing, Row
+from connectors.rest_options import Active, Entitlements, Options, same
 from mappings.access import Account
 from mappings.vocabulary import AppRules
 
-Row = dict[str, Any]
 Declared = TypeVar("Declared")
 UNTOLD = (401, 403)
 """Refusals after which reading back is no use."""
@@ -31,6 +31,7 @@ class Rest:
     def __init__(self, name: str, rules: AppRules, options: Options, http: Http) -> None:
         self.name, self.rules, self.http, self.options = name, rules, http, options
         self.users, self.active, self.sessions = options.users, options.active, options.sessions
+        self.lists = options.pages.style()
         self.key, self.fields = rules.key, tuple(rules.attributes) or (rules.key,)
 
     @property
@@ -104,19 +105,7 @@ class Rest:
 
     def rows(self, listing: Listing, doing: str, **at: str) -> Iterator[Row]:
         """Items of a listing with the places in its path filled."""
-        call = Call(verb="GET", path=listing.path)
-        query = {name: fill(value, at) for name, value in listing.query.items()}
-        style = self.options.pages.style()
-        return walk(self.name, doing, self.getter(doing), call.where(at), style, listing.items, query)
-
-    def getter(self, doing: str) -> Any:
-        """The fetcher that `walk` wants."""
-
-        def get(url: str, params: Any) -> Any:
-            response = self.http.request("GET", url, doing=doing, params=params or None)
-            return response, self.http.body(response, doing)
-
-        return get
+        return listing.rows(self.http, self.lists, doing, **at)
 
     def search(self, key: str) -> Row | None:
         """The account with this key, compared, whatever the search gave."""
@@ -341,22 +330,13 @@ class RestWithGrants(Rest):
         return frozenset(names | {by_id.get(id, id) for id in ids})
 
 
-class RestWithSessions(EndsSessions, Rest):
-    """Keeps App and Sessions."""
-
-
-class RestWithBoth(EndsSessions, RestWithGrants):
-    """Keeps App, Grants and Sessions."""
-
-
 def connect(name: str, rules: AppRules, options: Options, secrets: Mapping[str, str]) -> Rest:
     """The app that these rules declare; nothing is called yet."""
     http = Http(
         name, client(options.url, options.auth, options.headers), secrets, rules.limits, str(rules.options["url"])
     )
-    if options.entitlements:
-        return (RestWithBoth if options.sessions else RestWithGrants)(name, rules, options, http)
-    return (RestWithSessions if options.sessions else Rest)(name, rules, options, http)
+    kind = fitting(RestWithGrants if options.entitlements else Rest, options)
+    return kind(name, rules, options, http)
 
 
 def is_named(value: Any, access: Entitlements) -> bool:

@@ -6,22 +6,15 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from connectors.belongings import Belongings
 from connectors.calls import Call
 from connectors.http import Auth
+from connectors.listing import Listing
 from connectors.pages import Paging
 from mappings.words import Words, as_list
 
 Scalar = str | bool | int
 Scalars = Annotated[tuple[Scalar, ...], BeforeValidator(as_list)]
-
-
-class Listing(Words):
-    """A list of things, paged as `pages` says."""
-
-    path: str
-    items: str = ""
-    """Where the items are in an answer (dotted); empty: the answer is the list."""
-    query: dict[str, str] = Field(default_factory=dict)
 
 
 class Find(Words):
@@ -106,7 +99,7 @@ class Entitlements(Words):
     revoke: Call
 
 
-class Options(Words):
+class Options(Belongings):
     """A REST app."""
 
     url: str
@@ -120,8 +113,6 @@ class Options(Words):
     active: Active | None = None
     """Left out: accounts are always active, and disabling becomes a manual task."""
     entitlements: Entitlements | None = None
-    sessions: Call | None = None
-    """Signs the account `{id}` out everywhere."""
 
 
 def same(value: Any, other: Any) -> bool:

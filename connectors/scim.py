@@ -12,21 +12,22 @@ from urllib.parse import quote
 from pydantic import Field
 
 from connectors.base import Outcome
-from connectors.calls import GONE, Call, EndsSessions
+from connectors.belongings import Belongings, fitting
+from connectors.calls import GONE
 from connectors.errors import ConnectorError, Refused, Retryable
 from connectors.http import Auth, Http, client
-from connectors.pages import scim, walk
+from connectors.listing import getter
+from connectors.pages import Whole, scim, walk
 from connectors.scim_attributes import Resource, document, flat, is_active, operations, parse, patch, place, quoted
-from connectors.scim_groups import UNFILTERED, Groups, page_getter
+from connectors.scim_groups import UNFILTERED, Groups
 from mappings.access import Account
 from mappings.vocabulary import AppRules
-from mappings.words import Words
 
 UNTOLD = (401, 403)
 """Refusals after which reading back is no use."""
 
 
-class Options(Words):
+class Options(Belongings):
     """The words under `options` of an app with `connector: scim`."""
 
     url: str
@@ -45,8 +46,6 @@ class Options(Words):
     """Whether users carry their `groups`; left out: found out, which costs calls in every new process."""
     member_filter: bool | None = None
     """Whether groups can be filtered by `members.value`; left out: tried out, once in every process."""
-    sessions: Call | None = None
-    """The call, outside SCIM, that signs the user `{id}` out everywhere."""
 
 
 class Scim:
@@ -57,6 +56,8 @@ class Scim:
         self.sessions = options.sessions
         self.key, self.fields = rules.key, tuple(rules.attributes) or (rules.key,)
         self.style = scim(options.page_size, options.trust_total)
+        self.lists = Whole()
+        """How lists outside SCIM are paged, where their YAML does not say it."""
         self.groups = Groups(http, self.style, options.create_groups)
         self.groups.shown, self.groups.filters = options.groups_on_users, options.member_filter
         self.filters = True
@@ -169,7 +170,7 @@ class Scim:
     # how it is done
 
     def users(self, doing: str, **query: str) -> Iterator[Resource]:
-        return walk(self.name, doing, page_getter(self.http, doing), "/Users", self.style, "Resources", query)
+        return walk(self.name, doing, getter(self.http, doing), "/Users", self.style, "Resources", query)
 
     def search(self, key: str) -> Resource | None:
         """The user with this key: by filter, and by the whole list where the filter cannot be believed."""
@@ -272,15 +273,11 @@ class Scim:
         )
 
 
-class ScimWithSessions(EndsSessions, Scim):
-    """A SCIM app that also has a call to end sessions; keeps Sessions."""
-
-
 def connect(name: str, rules: AppRules, options: Options, secrets: Mapping[str, str]) -> Scim:
     """The app that these rules declare; nothing is called yet."""
     sent = {"Accept": "application/scim+json, application/json", **options.headers}
     http = Http(name, client(options.url, options.auth, sent), secrets, rules.limits, str(rules.options["url"]))
-    return (ScimWithSessions if options.sessions else Scim)(name, rules, options, http)
+    return fitting(Scim, options)(name, rules, options, http)
 
 
 def user_path(id: str) -> str:

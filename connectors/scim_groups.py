@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from typing import Any
 from urllib.parse import quote
 
 from connectors.errors import ConnectorError, Refused
 from connectors.http import Http
+from connectors.listing import getter
 from connectors.pages import Style, walk
 from connectors.scim_attributes import Resource, member, patch, quoted
 
@@ -33,7 +33,7 @@ class Groups:
 
     def listing(self, doing: str, **query: str) -> Iterator[Resource]:
         """Groups, page by page."""
-        get = page_getter(self.http, doing)
+        get = getter(self.http, doing)
         return walk(self.http.app, doing, get, "/Groups", self.style, "Resources", query)
 
     def names(self) -> Iterator[str]:
@@ -199,13 +199,3 @@ def called(group: Resource, name: str) -> bool:
 def age(group: Resource) -> tuple[str, str]:
     """Sorts the oldest group first; every process sorts alike."""
     return str((group.get("meta") or {}).get("created", "")), str(group["id"])
-
-
-def page_getter(http: Http, doing: str) -> Any:
-    """The fetcher that `walk` wants."""
-
-    def get(url: str, params: Any) -> Any:
-        response = http.request("GET", url, doing=doing, params=params or None)
-        return response, http.body(response, doing)
-
-    return get

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -48,6 +49,32 @@ class Account(BaseModel):
     """Names of the entitlements held in this app."""
 
 
+TokenKind = Literal["oauth", "api_key", "app_password", "ssh_key", "session", "device"]
+
+
+class Token(BaseModel):
+    """A way into an account that outlives its password: each must go when the person does."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    """The app's own id of the token, never the token itself."""
+    kind: TokenKind
+    """`oauth`: a third-party app that the person let in; its name is that app's."""
+    name: str
+
+
+class Owned(BaseModel):
+    """A thing in an app that belongs to one account and should outlive it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    kind: str
+    """service account, api key, file, deal, mailbox, …"""
+    name: str
+
+
 class Target(BaseModel):
     """A person's account in one app as it should be."""
 
@@ -59,5 +86,7 @@ class Target(BaseModel):
     """By the app's own field names, as in Account."""
     entitlements: dict[str, str] = Field(default_factory=dict)
     """Entitlement name -> why it is held."""
+    approvers: dict[str, str] = Field(default_factory=dict)
+    """Entitlement name, or '' for the account -> who must approve it first."""
     why: str = ""
     """Why the account exists, or why it is to be disabled."""
