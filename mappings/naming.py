@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import unicodedata
 from collections.abc import Container, Iterator
 
 from anyascii import anyascii
@@ -14,11 +15,18 @@ from mappings.vocabulary import Emails
 
 LOCAL_PART_MAX = 64
 """Octets before the @ (RFC 5321, 4.5.3.1.1)."""
+SYMBOLS = ("So", "Sk", "Cf", "Cn", "Co", "Cs")
+"""Unicode's categories of pictures, of marks that stand alone, and of what has no shape."""
 
 
 def fold(name: str) -> str:
     """`Sánchez-O'Neill Jr.` → `sanchez-oneilljr`: ASCII letters, digits and hyphens, in lower case."""
-    return re.sub(r"[^a-z0-9-]", "", anyascii(name).lower()).strip("-")
+    return re.sub(r"[^a-z0-9-]", "", latin(name)).strip("-")
+
+
+def latin(name: str) -> str:
+    """The name in ASCII and lower case; pictures and other symbols, which no name is made of, are left out."""
+    return anyascii("".join(c for c in name if unicodedata.category(c) not in SYMBOLS)).lower()
 
 
 def addresses(person: Person, emails: Emails) -> Iterator[str]:
