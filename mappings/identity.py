@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from mappings.likeness import Pairs, named_alike, named_with, score_parts
+from mappings.likeness import Pairs, named_alike, named_with, score_parts, told
 from mappings.people import Status
 from mappings.policies import Correlation
 
@@ -72,7 +72,8 @@ def probably(pairs: Pairs) -> pd.DataFrame:
     """Pairs that look like one human by name, or by what else is known, and never worked on the same days."""
     found = named_with(pairs)
     found = found.sort_values(["n", "score"], ascending=[True, False], kind="stable").groupby("n").head(MOST)
-    return frame_of((row.person_id, row.same_as, Certainty.PROBABLE.value, row.how) for row in found.itertuples())
+    probable = Certainty.PROBABLE.value
+    return frame_of((row.person_id, row.same_as, probable, told(pairs, row)) for row in found.itertuples())
 
 
 def frame_of(rows: Iterable[tuple[Any, ...]]) -> pd.DataFrame:

@@ -14,7 +14,7 @@ import pandas as pd
 from rapidfuzz import fuzz, process
 
 from mappings.naming import latin
-from mappings.people import EXTRA
+from mappings.people import EXTRA, person_of
 from mappings.policies import Correlation
 
 BIRTH = re.compile(r"birth|born|dob|geburt|nasc|naiss", re.IGNORECASE)
@@ -87,7 +87,7 @@ def numbered(column: pd.Series) -> pd.DataFrame:
 
 
 def named_with(pairs: Pairs) -> pd.DataFrame:
-    """Pairs that may be one human: those of Pairs.ids, score (of 100) and how (words for a human)."""
+    """Pairs that may be one human: the columns of Pairs.ids, score (of 100), mail and birth (bool)."""
     n, k = candidates(pairs)
     found = pairs.ids(n, k)
     found = found[pairs.apart(found["n"].to_numpy(), found["k"].to_numpy())].reset_index(drop=True)
@@ -95,8 +95,7 @@ def named_with(pairs: Pairs) -> pd.DataFrame:
     score, part = named_alike(pairs, found), score_parts(pairs, found)
     alike = pairs.rules.alike
     keep = ((score >= alike) | (mail & (part >= alike)) | (birth & (part >= alike)) | (mail & birth)) & ~other
-    found = found.assign(score=score, mail=mail, birth=birth)[keep.to_numpy(dtype=bool)]
-    return found.assign(how=[told(pairs, row) for row in found.itertuples()])
+    return found.assign(score=score, mail=mail, birth=birth)[keep.to_numpy(dtype=bool)]
 
 
 def candidates(pairs: Pairs) -> tuple[Rows, Rows]:
@@ -213,11 +212,9 @@ def births(people: pd.DataFrame) -> list[str]:
 
 def told(pairs: Pairs, row: Any) -> str:
     """What two records have in common, in words."""
-    old = pairs.others.iloc[row.k]
-    name = f"{old['preferred_name'] if pd.notna(old['preferred_name']) else old['given_name']} {old['family_name']}"
-    last = old["last_day"]
-    gone = f", last day {last.date()}" if pd.notna(last) else ""
+    old = person_of({str(k): v for k, v in pairs.others.iloc[row.k].items()})
+    gone = f", last day {old.last_day}" if old.last_day else ""
     more = [w for w, hit in (("the same private e-mail", row.mail), ("the same date of birth", row.birth)) if hit]
     alike = f"the names are alike ({row.score:.0f} of 100)"
     parts = [alike if row.score >= pairs.rules.alike else "", *more]
-    return f"may be {name.strip()} ({old['employee_id']}{gone}) come back: {', '.join(filter(None, parts))}"
+    return f"may be {old.display_name} ({old.employee_id}{gone}) come back: {', '.join(filter(None, parts))}"
