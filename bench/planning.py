@@ -24,13 +24,14 @@ from pydantic import BaseModel
 from bench import exports
 from connectors.hr.csv import CsvSource, Options
 from mappings.access import Account, Target
-from mappings.day import status_at
+from mappings.day import standing
+from mappings.draft import Known, Terms, plan
 from mappings.feed import people_of
 from mappings.folder import Rules
 from mappings.lifecycle import Kind, changes
 from mappings.people import person_of
-from mappings.plan import Known, Plan, plan
-from mappings.rules import desired, fingerprints, matching, present, targets, values_of
+from mappings.plan import Plan
+from mappings.rules import desired, fingerprints, matching, targets, values_of
 
 ROUNDS = 3
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -52,11 +53,10 @@ def rollcall(folder: Path, rules: Rules, clock: Clock) -> list[Plan]:
     lap = stopwatch(clock)
     old, new = (read(folder / f"{name}.csv", rules) for name in ("yesterday", "today"))
     lap("read, feed")
-    was, status = status_at(old, rules.company, THEN), status_at(new, rules.company, NOW)
+    (was, had), (status, here) = standing(old, rules.company, THEN), standing(new, rules.company, NOW)
     lap("status")
     changed = changes(old, was, new, status)
     lap("lifecycle")
-    had, here = present(old, was, 0), present(new, status, 0)
     settled = fingerprints(old, was, had, rules).set_axis(pd.Index(old["employee_id"]))
     ids = pd.Index(new["employee_id"])
     due = ids[fingerprints(new, status, here, rules).to_numpy() != settled.reindex(ids, fill_value=0).to_numpy()]
@@ -88,7 +88,7 @@ def plans_for(
             now[ident],
             {app: held(ident, target) for app, target in then.get(ident, {}).items()},
             rules,
-            leaving="" if now[ident] else "HR: gone",
+            Terms(NOW, "" if now[ident] else "HR: gone"),
         )
         for ident in due
     ]

@@ -8,7 +8,7 @@ from flows.site import Site
 from mappings import naming
 from mappings.feed import people_of
 from mappings.people import Person
-from mappings.vocabulary import Tier
+from mappings.vocabulary import AppRules, Tier
 
 
 def work_address(site: Site, person: Person, leaving: bool, reserve: bool) -> tuple[str | None, bool]:
@@ -42,8 +42,7 @@ class Taken:
 
 def manager_email(site: Site, manager_id: str | None, ending: bool) -> str | None:
     """The manager's address, where any app wants it; a leaver's run goes on without."""
-    wanted = any("{manager_email}" in t for app in site.rules.apps.values() for t in app.attributes.values())
-    if not wanted or not manager_id:
+    if not manager_id or not any(asks_for_manager(app, ending) for app in site.rules.apps.values()):
         return None
     try:
         feed = people_of(site.hr.read_one(manager_id), site.rules.hr)
@@ -53,3 +52,9 @@ def manager_email(site: Site, manager_id: str | None, ending: bool) -> str | Non
         return None
     found = feed.people["work_email"].dropna()
     return str(found.iloc[0]) if len(found) else next(iter(emails.of_person(site.db, manager_id)), None)
+
+
+def asks_for_manager(app: AppRules, ending: bool) -> bool:
+    """Whether the app's YAML needs the manager's address: in an account, or for what a leaver hands over."""
+    words = [*app.attributes.values(), *app.instructions.values()]
+    return (ending and app.leaving.hand_over == "manager") or any("{manager_email}" in word for word in words)

@@ -4,26 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
 
 import pandas as pd
 
-from connectors.base import Prepares
 from connectors.errors import ConnectorError
 from flows.addresses import manager_email, work_address
-from flows.record import history, holdings, holds, settled, snapshots
+from flows.record import history, holdings, holds, overrides, settled, snapshots
 from flows.record.tables import LinkRow
+from flows.seeing import AT_ONCE, Seen, known_of, prepare, read_apps
 from flows.site import Site
-from mappings.access import Account, Target
-from mappings.day import status_at
+from mappings.access import Target
+from mappings.day import standing
+from mappings.draft import Known, Terms, plan
+from mappings.exceptions import Override, next_end, told, with_grants, with_values
 from mappings.feed import people_of
 from mappings.people import Person, Status, person_of
-from mappings.plan import Known, Plan, Verb, plan
-from mappings.rules import attributes_of, desired, fingerprints, present, targets, values_of
-from mappings.vocabulary import Tier
-
-AT_ONCE = 16  # apps read side by side
+from mappings.plan import Plan, Verb
+from mappings.rules import desired, fingerprints, targets, values_of
 
 
 class NotInHr(LookupError):
@@ -69,18 +68,6 @@ class Case:
         return self.plan.user_name
 
 
-@dataclass(frozen=True)
-class Seen:
-    """What one app showed."""
-
-    app: str
-    key: str
-    account: Account | None
-    note: str = ""
-    read: bool = True
-    at: datetime = field(default_factory=lambda: datetime.now(UTC))
-
-
 def look(
     site: Site,
     person_id: str,
@@ -88,56 +75,48 @@ def look(
     leaving: str = "",
     reserve: bool = False,
     before: Case | None = None,
+    putting_back: bool = False,
 ) -> Case:
     """Read HR and the apps and plan. Writes nothing but, with `reserve`, the reservation of a work address.
 
     `moment`: a plain date, an instant, or None for now. `leaving`: a reason to end all access whatever HR says.
-    `before`: plan again from what that case saw, with what the record says now.
+    `before`: plan again from what that case saw, with what the record says now. `putting_back`: undo what others
+    did in apps whose drift is to be put back.
     Raises NotInHr, RowHeld, ConnectorError (HR or the SSO cannot be read) or RulesError.
     """
     moment = moment or datetime.now(UTC)
-    frame = before.frame if before else said_by_hr(site, person_id, day_of(moment), bool(leaving))
-    status = status_at(frame, site.rules.company, moment)
-    here = present(frame, status, site.rules.company.prehire_days, pd.Timestamp(day_of(moment)))
-    person = person_of({str(k): v for k, v in frame.iloc[0].items()})
-    if status.iloc[0] == Status.UNKNOWN.value and not leaving:
-        raise RowHeld(f"{person_id} is held: HR has no hire date. Nothing was changed. Mend the row in HR.")
-    leaving = leaving or holds.reason(site.db, person_id, holds.SENT_AWAY)
-    here &= not leaving
-    leaving = leaving or ("" if here.iloc[0] else why_gone(person, Status(status.iloc[0])))
-    address, new = work_address(site, person, bool(leaving), reserve)
-    boss = manager_email(site, person.manager_id, bool(leaving))
-    values = values_of(person.model_copy(update={"work_email": address}), manager_email=boss)
-    wanted = {} if leaving else targets(desired(with_address(frame, address), here, site.rules), values, site.rules)
+    word = understood(site, person_id, moment, leaving, before)
+    address, new = work_address(site, word.person, bool(word.leaving), reserve)
+    boss = manager_email(site, word.person.manager_id, bool(word.leaving))
+    values = values_of(word.person.model_copy(update={"work_email": address}), manager_email=boss)
+    wanted = {} if word.leaving else should_have(site, word, address, values)
     links = holdings.links(site.db, person_id)
     open_ends = {row.app for row in history.unfinished(site.db, person_id)}
     with ThreadPoolExecutor(AT_ONCE) as ahead:
         prepare(site, wanted, ahead)
         matter = {*wanted, *links, *open_ends}
-        seen = before.seen if before else read_apps(site, matter, links, values, everywhere=bool(leaving))
+        seen = before.seen if before else read_apps(site, matter, links, values, everywhere=bool(word.leaving))
     known = {s.app: known_of(site, person_id, s, links.get(s.app)) for s in seen}
     drawn = plan(
         person_id,
-        values.get("user_name") or person.display_name,
+        values.get("user_name") or word.person.display_name,
         wanted,
         known,
         site.rules,
-        leaving=leaving,
-        new_email=address if new else None,
-        sessions=site.sessions,
-        notes=[s.note for s in seen if s.note] + list(notes_on(person, wanted)),
+        terms_of(site, word, address if new else None, putting_back),
+        notes=[s.note for s in seen if s.note] + list(notes_on(word.person, wanted)),
     )
     return Case(
         site=site,
-        person=person,
-        status=Status(status.iloc[0]),
-        fingerprint=int(fingerprints(as_left(site, frame, address), status, here, site.rules).iloc[0]),
-        frame=frame,
+        person=word.person,
+        status=word.status,
+        fingerprint=fingerprint_of(site, word, address),
+        frame=word.frame,
         seen=seen,
-        plan=drawn,
-        kind=kind_of(drawn, bool(leaving), links, settled.known(site.db, person_id)),
+        plan=with_ends(drawn, word.overrides),
+        kind=kind_of(site, drawn, word, links),
         on=day_of(moment),
-        leaving=leaving,
+        leaving=word.leaving,
         values=values,
         wanted=wanted,
         known=known,
@@ -145,6 +124,79 @@ def look(
         read=frozenset(s.app for s in seen if s.read),
         searched=tuple((s.app, s.key, s.at) for s in seen if s.account is None and not s.note),
     )
+
+
+@dataclass(frozen=True)
+class Word:
+    """What HR says of the person, with the overrides that count, at one moment."""
+
+    frame: pd.DataFrame
+    """HR's row, as read."""
+    row: pd.DataFrame
+    """The same with what overrides set."""
+    person: Person
+    status: Status
+    here: bool
+    """Whether the person should have access."""
+    leaving: str
+    at: datetime
+    overrides: list[Override]
+
+
+def understood(site: Site, person_id: str, moment: datetime | date, leaving: str, before: Case | None) -> Word:
+    """HR's row of the person and what it means; raises RowHeld where it cannot be used."""
+    at = instant(moment)
+    frame = before.frame if before else said_by_hr(site, person_id, day_of(moment), bool(leaving))
+    exceptions = overrides.in_force(site.db, at, person_id)
+    row = with_values(frame, exceptions)
+    statuses, present = standing(row, site.rules.company, moment)
+    status = Status(statuses.iloc[0])
+    person = person_of({str(k): v for k, v in row.iloc[0].items()})
+    if status is Status.UNKNOWN and not leaving:
+        raise RowHeld(f"{person_id} is held: HR has no hire date. Nothing was changed. Mend the row in HR.")
+    leaving = leaving or holds.reason(site.db, person_id, holds.SENT_AWAY)
+    here = bool(present.iloc[0]) and not leaving
+    return Word(frame, row, person, status, here, leaving or ("" if here else why_gone(person, status)), at, exceptions)
+
+
+def should_have(site: Site, word: Word, address: str | None, values: dict[str, str]) -> dict[str, Target]:
+    """The person's accounts by the rules and the overrides."""
+    here = pd.Series([word.here], index=word.row.index)
+    grants = desired(with_address(word.row, address), here, site.rules)
+    grants = with_grants(grants, {word.person.employee_id}, word.overrides)
+    return targets(grants, values, site.rules, on_leave=word.status is Status.LEAVE)
+
+
+def terms_of(site: Site, word: Word, new_email: str | None, putting_back: bool) -> Terms:
+    """What else the plan depends on."""
+    contractors = site.rules.company.contractors
+    return Terms(
+        at=word.at,
+        leaving=word.leaving,
+        new_email=new_email,
+        can=site.can,
+        approver=contractors.approver if word.person.worker_type in contractors.types else "",
+        putting_back=putting_back,
+        legal_hold=holds.reason(site.db, word.person.employee_id, holds.LEGAL),
+    )
+
+
+def fingerprint_of(site: Site, word: Word, address: str | None) -> int:
+    """See mappings.rules.fingerprints."""
+    status, here = (pd.Series([value], index=word.row.index) for value in (word.status.value, word.here))
+    left = as_left(site, word.row, address)
+    return int(fingerprints(left, status, here, site.rules, told(word.row, word.overrides)).iloc[0])
+
+
+def with_ends(drawn: Plan, exceptions: list[Override]) -> Plan:
+    """The plan, to be looked at again when the first of the overrides ends."""
+    looks = [when for when in (drawn.next_look, next_end(exceptions)) if when]
+    return drawn.model_copy(update={"next_look": min(looks, default=None)})
+
+
+def instant(moment: datetime | date) -> datetime:
+    """An aware instant: noon in UTC of a plain date."""
+    return moment if isinstance(moment, datetime) else datetime.combine(moment, time(12), UTC)
 
 
 def said_by_hr(site: Site, person_id: str, on: date, ending: bool) -> pd.DataFrame:
@@ -197,99 +249,19 @@ def as_left(site: Site, frame: pd.DataFrame, address: str | None) -> pd.DataFram
     return with_address(frame, address) if "work_email" in site.rules.hr.write_back else frame
 
 
-def read_apps(
-    site: Site, matter: set[str], links: dict[str, LinkRow], values: dict[str, str], everywhere: bool
-) -> tuple[Seen, ...]:
-    """Look at every app that matters for the person, side by side."""
-    names = [n for n in site.rules.apps if everywhere or n in matter]
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        return tuple(pool.map(lambda name: read_app(site, name, links.get(name), values, everywhere), names))
-
-
-def prepare(site: Site, wanted: dict[str, Target], pool: ThreadPoolExecutor) -> None:
-    """Begin to learn what grants will need; what goes wrong here will be told by the grant itself."""
-    for app, target in wanted.items():
-        connector = site.app(app)
-        if isinstance(connector, Prepares):
-            for name in target.entitlements:
-                pool.submit(connector.prepare, name)
-
-
-def read_app(site: Site, name: str, link: LinkRow | None, values: dict[str, str], leaving: bool) -> Seen:
-    """One app's account: by id where one is known, else by key. An SSO that cannot be read stops a joiner."""
-    rules = site.rules.apps[name]
-    key = link.key if link else attributes_of(rules, values).get(rules.key, "")
-    if rules.connector == "manual":
-        return Seen(name, key, from_record(site, link))
-    try:
-        account = account_of(site, name, link, key)
-    except ConnectorError as error:
-        if rules.tier is Tier.SSO and not leaving:
-            raise
-        return Seen(name, key, from_record(site, link), f"{error} Planned from the record.", read=False)
-    if account and not link and another_persons(site, name, account, values):
-        return Seen(name, key, None, f"{name}: the account {key} is another person's; it was not touched")
-    return Seen(name, key, account)
-
-
-def account_of(site: Site, name: str, link: LinkRow | None, key: str) -> Account | None:
-    """Read by the linked id; search by the key only where there is no link, or nothing behind it."""
-    app = site.app(name)
-    if link and link.external_id and (account := app.read(link.external_id)):
-        return account
-    found = app.find(key) if key else None
-    return app.read(found.id) if found else None
-
-
-def from_record(site: Site, link: LinkRow | None) -> Account | None:
-    """The account as Rollcall last left it."""
-    if link is None:
-        return None
-    granted = granted_by_us(site, link.person_id, link.app)
-    return Account(
-        id=link.external_id or link.key,
-        key=link.key,
-        active=link.active,
-        attributes=link.attributes,
-        entitlements=frozenset(granted),
-    )
-
-
-def another_persons(site: Site, name: str, account: Account, values: dict[str, str]) -> bool:
-    """Whether the account carries another employee_id than this person's."""
-    fields = [f for f, template in site.rules.apps[name].attributes.items() if template == "{employee_id}"]
-    return any(account.attributes.get(f, values["employee_id"]) not in ("", values["employee_id"]) for f in fields)
-
-
-def granted_by_us(site: Site, person_id: str, app: str) -> dict[str, str]:
-    """Entitlements in place by Rollcall's own doing -> why."""
-    rows = holdings.access(site.db, person_id=person_id, app=app)
-    rows = rows[rows["entitlement"] != ""]
-    return dict(zip(rows["entitlement"], rows["why"], strict=True))
-
-
-def known_of(site: Site, person_id: str, seen: Seen, link: LinkRow | None) -> Known:
-    """What planning needs to know of one app."""
-    active = link.active if link and seen.account else None
-    left = seen.app in site.sessions and sessions_left(site, person_id, seen.app)
-    return Known(seen.account, granted_by_us(site, person_id, seen.app), active, left)
-
-
-def sessions_left(site: Site, person_id: str, app: str) -> bool:
-    """Whether the account was disabled and no attempt to end its sessions has succeeded since."""
-    disabled, ended = (history.last_done(site.db, person_id, app, v) for v in (Verb.DISABLE, Verb.END_SESSIONS))
-    return disabled > ended
-
-
-def kind_of(drawn: Plan, leaving: bool, links: dict[str, LinkRow], was_settled: bool) -> str:
+def kind_of(site: Site, drawn: Plan, word: Word, links: dict[str, LinkRow]) -> str:
     """What happened to the person, told by what there is to do. Until the first clean run it is joining."""
     verbs = {step.verb for step in drawn.steps}
-    if leaving or not verbs:
-        return "leaver" if verbs else "same"
-    if not links or not was_settled:
+    if not verbs:
+        return "same"
+    if word.leaving:
+        return "leaver" if word.status is not Status.PREHIRE else "cancelled"
+    if not links or not settled.known(site.db, word.person.employee_id):
         return "joiner"
+    if word.status is Status.LEAVE and Verb.DISABLE in verbs:
+        return "leave"
     if Verb.ENABLE in verbs and not any(link.active for link in links.values()):
-        return "rehire"
+        return "return" if history.last_kind(site.db, word.person.employee_id) == "leave" else "rehire"
     if verbs & {Verb.GRANT, Verb.REVOKE, Verb.CREATE, Verb.DISABLE, Verb.DELETE}:
         return "mover"
     return "changed"

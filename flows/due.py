@@ -19,13 +19,17 @@ from prefect.client.schemas.filters import (
     FlowRunFilterTags,
 )
 from prefect.client.schemas.objects import StateType
+from sqlmodel import col, select
 
-from flows.case import day_of
-from flows.record import history, holdings, holds, settled
+from flows.case import instant
+from flows.record import history, holdings, holds, overrides, settled
+from flows.record.database import Database
+from flows.record.decided import ApprovalRow, Decision
 from flows.site import Site
-from mappings.day import status_at
+from mappings.day import standing
+from mappings.exceptions import told, with_values
 from mappings.people import Status
-from mappings.rules import fingerprints, present
+from mappings.rules import fingerprints
 from mappings.vocabulary import Tier
 
 ACTIVE = [StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING, StateType.PAUSED, StateType.CANCELLING]
@@ -49,17 +53,20 @@ class Started:
 
 def due(site: Site, people: pd.DataFrame, moment: datetime | date) -> pd.DataFrame:
     """The people who need a run, leavers first: person_id, flow, user_name."""
-    status = status_at(people, site.rules.company, moment)
+    exceptions = overrides.in_force(site.db, instant(moment))
+    people = with_values(people, exceptions)
+    status, here = standing(people, site.rules.company, moment)
     ids = people["employee_id"]
-    here = present(people, status, site.rules.company.prehire_days, pd.Timestamp(day_of(moment)))
     here &= ~ids.isin(holds.people(site.db, holds.SENT_AWAY))
-    now = fingerprints(people, status, here, site.rules)
+    now = fingerprints(people, status, here, site.rules, told(people, exceptions)).map(settled.text)
     last = ids.map(settled.all_of(site.db))
     open_now = ids.isin(holdings.people_with_access(site.db))
     undone = ids.isin(history.left_undone(site.db))
-    changed = (last != now.map(settled.text)).fillna(True).to_numpy(dtype=bool)
+    again = ids.isin(settled.to_be_looked_at(site.db, instant(moment)))
+    answered = now == ids.map(unapproved(site.db))  # the question waits, or was answered with no
+    changed = ((last != now).fillna(True) & ~answered.fillna(False) | again).to_numpy(dtype=bool)
     flow = np.select(
-        [~here & (open_now | undone), here & (last.isna() | ~open_now), here],
+        [~here & (open_now | undone | again), here & (last.isna() | ~open_now), here],
         ["offboard_user", "zero_touch_onboarding", "change_access"],
         "",
     )
@@ -69,6 +76,14 @@ def due(site: Site, people: pd.DataFrame, moment: datetime | date) -> pd.DataFra
     order = frame["flow"].map(list(VERBS).index)
     ordered: pd.DataFrame = frame.take(np.argsort(order.to_numpy(dtype=int), kind="stable"))
     return ordered.reset_index(drop=True)
+
+
+def unapproved(db: Database) -> dict[str, str]:
+    """person_id -> fingerprint at the last question about the person that is open or was not answered with yes."""
+    waits = (Decision.OPEN.value, Decision.REFUSED.value, Decision.EXPIRED.value)
+    wanted = select(ApprovalRow.person_id, ApprovalRow.fingerprint).where(col(ApprovalRow.state).in_(waits))
+    with db.session() as session:
+        return dict(session.exec(wanted.order_by(col(ApprovalRow.id))).all())
 
 
 def check_sso(site: Site) -> None:

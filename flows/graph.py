@@ -16,7 +16,7 @@ from prefect.states import Completed, Failed
 from connectors.errors import ConnectorError, Retryable
 from flows import report
 from flows.case import Case, NotInHr, RowHeld, look
-from flows.loose_ends import adopt, drop_moot, tie_up
+from flows.loose_ends import adopt, drop_moot, note_ends, tie_up
 from flows.manual_task import start_manual_task, withdraw
 from flows.proof import prove, still_wrong
 from flows.record import history, holds, settled, tasks
@@ -171,6 +171,7 @@ def open_plan(case: Case, run_id: str) -> None:
         case.site.db, case.plan.hash, case.person.employee_id, case.user_name, case.kind, case.on, run_id, body
     )
     adopt(case)
+    note_ends(case)
     drop_moot(case)
 
 
@@ -206,7 +207,7 @@ def close(case: Case, run_id: str, results: dict[str, StepOutcome], wrong: Any, 
             told.append(f"no evidence: {evidence.message}")
         state = Failed(message="; ".join(told) + ". Retry this run, or wait for the next daily sync.")
     else:
-        settled.settle(case.site.db, case.person.employee_id, case.fingerprint)
+        settled.settle(case.site.db, case.person.employee_id, case.fingerprint, case.plan.next_look)
         message = f"{len(results)} steps" if results else "nothing to do"
         state = (
             Completed(name="Completed with open tasks", message=", ".join(asked))

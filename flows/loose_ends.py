@@ -14,7 +14,8 @@ from flows.record import history, holdings, tasks
 from flows.record.tables import PlanRow, StepOutcome, StepRow
 from flows.steps import believe, evidence_of, shows
 from mappings.access import Account
-from mappings.plan import Plan, Step, Verb
+from mappings.order import by_hand
+from mappings.plan import FAREWELL, Plan, Step, Verb
 
 LOST = "the run was cut off before the outcome was known; the app does not show it"
 UNSEEN = "the run was cut off before the outcome was known, and it cannot be read back"
@@ -42,7 +43,7 @@ def settle(case: Case, row: StepRow) -> bool:
             history.finish(case.site.db, row.id or 0, StepOutcome.DONE, after)
             believe(replace(case, plan=drawn), step, after)
         else:
-            why = UNSEEN if step.verb is Verb.END_SESSIONS else LOST
+            why = UNSEEN if step.verb in FAREWELL else LOST
             history.finish(case.site.db, row.id or 0, StepOutcome.FAILED, error=why)
     return True
 
@@ -57,7 +58,7 @@ def shown(case: Case, step: Step) -> bool | None:
     """Whether the effect of a step is there; None where that could not be looked up."""
     if step.verb is Verb.EMAIL:
         return (case.person.work_email or "").casefold() == step.attributes["work_email"].casefold()
-    if step.verb is Verb.END_SESSIONS or by_hand(case, step.app):
+    if step.verb in FAREWELL or by_hand(case.site.rules, step.app):
         return False
     if step.app not in case.read:
         return None
@@ -66,11 +67,6 @@ def shown(case: Case, step: Step) -> bool | None:
     if account is None and not known_before:  # nothing to disable is no proof of having disabled it
         return False
     return shows(account, step)
-
-
-def by_hand(case: Case, app: str) -> bool:
-    """Whether a person does this app's steps."""
-    return app in case.site.rules.apps and case.site.rules.apps[app].connector == "manual"
 
 
 def proof_of(case: Case, step: Step) -> dict[str, Any]:
@@ -84,13 +80,19 @@ def adopt(case: Case) -> None:
     """Note what is wanted and in place already, so that it is known who holds it, why, and when it is to go."""
     for app, target in case.wanted.items():
         here = case.known[app]
-        if here.account is None or app not in case.read or by_hand(case, app):
+        if here.account is None or app not in case.read or by_hand(case.site.rules, app):
             continue
         held = {n: why for n, why in target.entitlements.items() if n in here.account.entitlements}
         new = {n: why for n, why in held.items() if n not in here.granted}
-        if here.active_by_us is None or new:
+        if here.active_by_us is None or new or (target.active and "" not in here.granted):
             with suppress(holdings.LinkedElsewhere):  # it stays the other person's
                 note(case, app, here.account, target.why, new)
+
+
+def note_ends(case: Case) -> None:
+    """Note from when on grace days run, and where they run no more."""
+    for keep in case.plan.keeps:
+        holdings.end_later(case.site.db, case.person.employee_id, keep.app, keep.entitlement, keep.until)
 
 
 def drop_moot(case: Case) -> None:

@@ -7,19 +7,20 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
-from flows.case import AT_ONCE, Case
+from flows.case import Case
 from flows.record import evidence, history, snapshots, tasks
 from flows.record.packet import HrEvent, NothingFound, StepDone, Task, controls_for
 from flows.record.tables import PacketRow, PlanRow, StepRow, TaskRow
+from flows.seeing import AT_ONCE
 from flows.steps import shows
-from mappings.plan import Plan, Step, Verb
+from mappings.plan import FAREWELL, Plan, Step, Verb
 
 
 def still_wrong(case: Case, steps: list[Step]) -> list[str]:
     """Ids of steps whose effect is not there, each app read once."""
     by_app: dict[str, list[Step]] = defaultdict(list)
     for step in steps:
-        if step.verb not in (Verb.EMAIL, Verb.END_SESSIONS):
+        if step.verb not in (Verb.EMAIL, *FAREWELL):
             by_app[step.app].append(step)
     with ThreadPoolExecutor(AT_ONCE) as pool:
         return [i for found in pool.map(lambda item: absent(case, *item), by_app.items()) for i in found]

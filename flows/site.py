@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 
-from connectors.base import App, Sessions
+from connectors.base import App, Sessions, Tokens
 from connectors.catalogue import connect
 from connectors.hr.base import Source
 from connectors.hr.catalogue import source
@@ -15,6 +15,7 @@ from flows.record import signing
 from flows.record.database import Database, exists
 from flows.settings import Settings, environment, load_settings, passing_folder
 from mappings.folder import Rules, read_folder
+from mappings.plan import Verb
 
 
 class Site:
@@ -61,9 +62,13 @@ class Site:
             return self._apps[name]
 
     @cached_property
-    def sessions(self) -> frozenset[str]:
-        """Apps whose sessions can be ended."""
-        return frozenset(name for name in self.rules.apps if isinstance(self.app(name), Sessions))
+    def can(self) -> dict[Verb, frozenset[str]]:
+        """Verb -> apps whose connectors can do it, for those that not all can."""
+        asked = {Verb.END_SESSIONS: Sessions, Verb.REVOKE_TOKENS: Tokens}
+        return {
+            verb: frozenset(name for name in self.rules.apps if isinstance(self.app(name), able))
+            for verb, able in asked.items()
+        }
 
 
 def make_key(path: Path) -> signing.Signer:

@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from mappings.people import status_frame
+from mappings.people import PRESENT, Status, status_frame
 from mappings.vocabulary import Company, Location
+from mappings.workdays import opening
 
 Place = tuple[str, time, time]
 """Time zone, start of day, cut-off."""
@@ -45,12 +46,26 @@ def status_at(people: pd.DataFrame, company: Company, moment: datetime | date) -
 
     At an instant the hire date has come once the start of day is past, and the last day is over at the cut-off.
     """
+    return status_frame(people, *local_dates(people, company, moment))
+
+
+def standing(people: pd.DataFrame, company: Company, moment: datetime | date) -> tuple[pd.Series, pd.Series]:
+    """Status of each row, and whether the person should have access: working here, or about to begin."""
+    joining, leaving = local_dates(people, company, moment)
+    status = status_frame(people, joining, leaving)
+    soon = (status == Status.PREHIRE.value) & (opening(people, company) <= joining)
+    return status, status.isin([s.value for s in PRESENT]) | soon.fillna(False).astype(bool)
+
+
+def local_dates(people: pd.DataFrame, company: Company, moment: datetime | date) -> tuple[pd.Series, pd.Series]:
+    """The date that counts for each row's hire date, and the one for its last day."""
     if not isinstance(moment, datetime):
-        return status_frame(people, moment)
+        plain = pd.Series(pd.Timestamp(moment), index=people.index)
+        return plain, plain
     numbers, found = places(people, company)
     joining = [(local(moment, zone) - since_midnight(start)).date() for zone, start, _ in found]
     leaving = [(local(moment, zone) + timedelta(days=1) - since_midnight(end)).date() for zone, _, end in found]
-    return status_frame(people, dates(joining, numbers, people), dates(leaving, numbers, people))
+    return dates(joining, numbers, people), dates(leaving, numbers, people)
 
 
 def local(moment: datetime, zone: str) -> datetime:

@@ -1,5 +1,5 @@
-"""Reads a mappings folder: company.yaml, hr/*.yaml, apps/*.yaml, playbooks/*.yaml. Every mistake is told with
-file, line and word, and all of them at once."""
+"""Reads a mappings folder: company.yaml, hr/*.yaml, apps/*.yaml, playbooks/*.yaml, shadow/*.yaml. Every mistake is
+told with file, line and word, and all of them at once."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from mappings.day import is_zone
 from mappings.people import COLUMNS
+from mappings.policies import ShadowSource
 from mappings.vocabulary import DERIVED, PLACE, AppRules, Company, HrSource, Playbook, Tier
 from mappings.words import Words, suggest
 
@@ -60,6 +61,8 @@ class Rules:
     """App -> all apps whose steps come first, from tiers and `needs`."""
     hash: str = ""
     """SHA-256 over the files' contents."""
+    shadow: dict[str, ShadowSource] = field(default_factory=dict)
+    """Tables of apps that Rollcall does not manage."""
 
 
 def read_folder(folder: Path) -> Rules:
@@ -69,11 +72,14 @@ def read_folder(folder: Path) -> Rules:
     hr = reader.all("hr", HrSource)
     apps = reader.all("apps", AppRules)
     playbooks = reader.all("playbooks", Playbook)
+    shadow = reader.all("shadow", ShadowSource)
     if company is not None:
         reader.problems += check(reader, company, hr, apps, playbooks)
+    for name, source in shadow.items():
+        reader.problems += check_shadow(reader, f"shadow/{name}.yaml", source)
     if reader.problems or company is None:
         raise RulesError(sorted(reader.problems, key=in_order))
-    return Rules(folder, company, hr[company.hr], apps, playbooks, prerequisites(apps), reader.digest())
+    return Rules(folder, company, hr[company.hr], apps, playbooks, prerequisites(apps), reader.digest(), shadow)
 
 
 def in_order(problem: str) -> tuple[str, int, str]:
@@ -279,6 +285,14 @@ def check_app(reader: Reader, name: str, app: AppRules, apps: dict[str, AppRules
             if word not in known and not word.startswith("extra."):
                 where = reader.line(name, "instructions", verb)
                 yield f"{where}: instructions.{verb}: unknown attribute {{{word}}}; {suggest(word, known)}"
+
+
+def check_shadow(reader: Reader, name: str, source: ShadowSource) -> Iterator[str]:
+    """What the instructions mention must exist."""
+    known = (*COLUMNS, *DERIVED, "app")
+    for word in PLACE.findall(source.instructions):
+        if word not in known and not word.startswith("extra."):
+            yield f"{reader.line(name, 'instructions')}: instructions: unknown attribute {{{word}}}; {suggest(word, known)}"
 
 
 def check_who(reader: Reader, name: str, playbook: Playbook, company: Company) -> Iterator[str]:

@@ -24,6 +24,10 @@ class Status(StrEnum):
     TERMINATED = "terminated"
 
 
+PRESENT = (Status.ACTIVE, Status.NOTICE, Status.LEAVE)
+"""Statuses in which a person has access."""
+
+
 class Person(BaseModel):
     """One human in HR. Dates are the person's own local dates."""
 
@@ -131,9 +135,9 @@ def status_frame(people: pd.DataFrame, on: date | pd.Series, leaving: pd.Series 
     today = on if isinstance(on, pd.Series) else pd.Series(pd.Timestamp(on), index=people.index)
     hired, last = people["hire_date"], people["last_day"]
     word = people["employment_status"].fillna("")
-    gone = (last.notna() & ((today if leaving is None else leaving) > last)) | (
-        last.isna() & (word == "terminated") & ~(today < hired)
-    )
+    past = last.notna() & ((today if leaving is None else leaving) > last)
+    never = (last < hired) & (word == "terminated")  # cancelled before the first day
+    gone = past | never | (last.isna() & (word == "terminated") & ~(today < hired))
     cases = [hired.isna(), gone, today < hired, word == "leave", last.notna()]
     names = [Status.UNKNOWN, Status.TERMINATED, Status.PREHIRE, Status.LEAVE, Status.NOTICE]
     found = np.select(

@@ -113,6 +113,10 @@ class ShadowSource(Words):
     """The column with the person's work e-mail or employee_id."""
     app: str
     """The column with the app's or merchant's name."""
+    seen: str = ""
+    """The column with the day of the use; left out: the table has none."""
+    dates: OneOrMore = ("%Y-%m-%d",)
+    """Date formats (strptime) of `seen`, tried in order."""
     ignore: tuple[str, ...] = ()
     """Names that are no apps."""
     owner: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -12,24 +12,15 @@ import pyarrow.compute as pc
 
 from mappings.access import Target
 from mappings.folder import Rules
-from mappings.people import EXTRA, Person, Status
+from mappings.people import EXTRA, Person
 from mappings.vocabulary import DERIVED, PLACE, AppRules, Playbook
-
-PRESENT = (Status.ACTIVE, Status.NOTICE, Status.LEAVE)
-"""Statuses in which a person has access."""
-
 
 SEPARATOR, NOTHING = "\x1f", "\x00"
 """Between the cells of a row that is hashed, and in the place of an empty one."""
 
 
-def present(people: pd.DataFrame, status: pd.Series, prehire_days: int, today: pd.Timestamp | None = None) -> pd.Series:
-    """Whether each row should have access: working here, or starting within `prehire_days` of `today`."""
-    here = status.isin([s.value for s in PRESENT])
-    if prehire_days and today is not None:
-        soon = people["hire_date"] <= today + pd.Timedelta(days=prehire_days)
-        here |= (status == Status.PREHIRE.value) & soon.fillna(False)
-    return here
+GRANT_COLUMNS = ["person_id", "app", "entitlement", "why", "approver"]
+"""Entitlement "" is the account itself; approver "" where nobody need approve."""
 
 
 def matches(people: pd.DataFrame, playbook: Playbook) -> np.ndarray[Any, np.dtype[np.bool_]]:
@@ -53,19 +44,20 @@ def matching(people: pd.DataFrame, here: pd.Series, rules: Rules) -> pd.DataFram
 
 
 def desired(people: pd.DataFrame, here: pd.Series, rules: Rules) -> pd.DataFrame:
-    """Grants as rows: person_id, app, entitlement ("" for the account), why. Each pair once, the first reason kept."""
+    """Grants as rows of GRANT_COLUMNS. Each pair once: the first reason, of those without approval if there are."""
     masks = matching(people, here, rules)
     parts = [
         grants_of(people[masks[name].to_numpy()], playbook, given)
-        for name, playbook in rules.playbooks.items()
+        for name, playbook in sorted(rules.playbooks.items(), key=lambda item: bool(item[1].approver))
         for given in playbook.give
     ]
-    columns = ["person_id", "app", "entitlement", "why"]
     if not parts:
-        return pd.DataFrame(columns=columns, dtype="string")
+        return pd.DataFrame(columns=GRANT_COLUMNS, dtype="string")
     grants = pd.concat(parts, ignore_index=True)
     accounts = grants.assign(entitlement="")  # an entitlement implies the account
     both = pd.concat([grants[grants["entitlement"] == ""], accounts, grants], ignore_index=True)
+    if any(p.approver for p in rules.playbooks.values()):
+        both = both.sort_values("approver", key=lambda column: column != "", kind="stable")
     return both.drop_duplicates(["person_id", "app", "entitlement"], ignore_index=True)
 
 
@@ -73,6 +65,7 @@ def grants_of(people: pd.DataFrame, playbook: Playbook, given: str) -> pd.DataFr
     """The rows of one `give` line of a playbook; people who lack an attribute the name needs are left out."""
     app, _, name = given.partition(":")
     found = {"person_id": people["employee_id"], "app": app, "entitlement": name, "why": reason(playbook)}
+    found["approver"] = playbook.approver
     if PLACE.search(name):
         found["entitlement"] = fill_frame(name, people)
     return pd.DataFrame(found).dropna()
@@ -120,27 +113,46 @@ def attributes_of(app: AppRules, values: dict[str, str]) -> dict[str, str]:
     return {field: text for field, text in filled.items() if text}
 
 
-def targets(grants: pd.DataFrame, values: dict[str, str], rules: Rules) -> dict[str, Target]:
+def targets(grants: pd.DataFrame, values: dict[str, str], rules: Rules, on_leave: bool = False) -> dict[str, Target]:
     """One person's accounts as they should be, from that person's rows of `desired`."""
-    reasons: dict[str, dict[str, str]] = {}
-    for app, name, why in zip(grants["app"], grants["entitlement"], grants["why"], strict=True):
-        reasons.setdefault(app, {})[name] = why
-    return {app: target(app, held, values, rules) for app, held in sorted(reasons.items())}
+    given: dict[str, list[Given]] = {}
+    for app, *row in zip(*(grants[name] for name in GRANT_COLUMNS[1:]), strict=True):
+        given.setdefault(app, []).append(Given(*row))
+    return {app: target(app, rows, values, rules, on_leave) for app, rows in sorted(given.items())}
 
 
-def target(app: str, held: dict[str, str], values: dict[str, str], rules: Rules) -> Target:
-    """The account in one app; `held` has the reason of each entitlement, and under "" that of the account."""
-    names = {name: why for name, why in held.items() if name}
-    attributes = attributes_of(rules.apps[app], values)
-    return Target(app=app, active=True, attributes=attributes, entitlements=names, why=held[""])
+class Given(NamedTuple):
+    """What one row of `desired` gives."""
+
+    entitlement: str
+    why: str
+    approver: str
 
 
-def fingerprints(people: pd.DataFrame, status: pd.Series, here: pd.Series, rules: Rules) -> pd.Series:
+def target(app: str, given: list[Given], values: dict[str, str], rules: Rules, on_leave: bool) -> Target:
+    """The account in one app."""
+    reasons = {g.entitlement: g.why for g in given}
+    rests = on_leave and rules.apps[app].leave == "suspend"
+    return Target(
+        app=app,
+        active=not rests,
+        attributes=attributes_of(rules.apps[app], values),
+        entitlements={name: why for name, why in reasons.items() if name},
+        approvers={g.entitlement: g.approver for g in given if g.approver},
+        why="on leave" if rests else reasons[""],
+    )
+
+
+def fingerprints(
+    people: pd.DataFrame, status: pd.Series, here: pd.Series, rules: Rules, exceptions: pd.Series | None = None
+) -> pd.Series:
     """A 64-bit number per row that changes when anything does that can change the person's accounts.
 
-    Covers the HR row, the status, whether the person should have access, and the rules.
+    Covers the HR row, the status, whether the person should have access, the rules, and the exceptions from them
+    (a text for each row, NA where there are none).
     """
-    whole = people.assign(status=status, here=here).astype("string")
+    told = pd.Series(pd.NA, people.index, dtype="string") if exceptions is None else exceptions
+    whole = people.assign(status=status, here=here, exceptions=told).astype("string")
     cells: list[Any] = [pa.array(whole[name], pa.large_string()) for name in whole]
     salt, between = (pa.scalar(text, pa.large_string()) for text in (rules.hash, SEPARATOR))
     rows = pc.binary_join_element_wise(*cells, salt, between, null_handling="replace", null_replacement=NOTHING)

@@ -5,9 +5,10 @@ from typing import Any
 
 import pandas as pd
 
+from mappings.day import standing
 from mappings.folder import Rules, prerequisites
-from mappings.people import Person, frame_of, status_frame
-from mappings.rules import desired, present
+from mappings.people import Person, frame_of
+from mappings.rules import desired
 from mappings.vocabulary import AppRules, Company, Emails, HrSource, Location, Playbook
 
 COMPANY = Company(
@@ -48,7 +49,8 @@ def person(employee_id: str = "1", **words: Any) -> Person:
 
 def grants(people: list[Person], rules: Rules, on: str = "2025-06-02") -> pd.DataFrame:
     frame = frame_of(people)
-    return desired(frame, present(frame, status_frame(frame, pd.Timestamp(on)), 0), rules)
+    _, here = standing(frame, rules.company, pd.Timestamp(on).date())
+    return desired(frame, here, rules)
 
 
 def pairs(frame: pd.DataFrame) -> list[tuple[str, str, str]]:

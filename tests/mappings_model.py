@@ -2,10 +2,20 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
 
 from mappings.access import Account, Target
+from mappings.draft import Known, Terms, plan
 from mappings.folder import Rules
-from mappings.plan import Known, Plan, Step, Verb, plan
+from mappings.plan import FAREWELL, Plan, Step, Verb
+
+NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
+
+
+def terms(leaving: str = "", sessions: frozenset[str] = frozenset(), **more: Any) -> Terms:
+    """The terms of a plan at NOW. `sessions`: apps whose sessions can be ended."""
+    return Terms(**({"at": NOW, "leaving": leaving, "can": {Verb.END_SESSIONS: sessions}} | more))
 
 
 @dataclass
@@ -24,11 +34,9 @@ class Model:
             for app in self.rules.apps
         }
 
-    def plan(self, targets: Mapping[str, Target], leaving: str = "", new_email: str | None = None) -> Plan:
-        sessions = frozenset(self.rules.apps)
-        return plan(
-            "1", "ana", targets, self.known(), self.rules, leaving=leaving, new_email=new_email, sessions=sessions
-        )
+    def plan(self, targets: Mapping[str, Target], leaving: str = "", new_email: str | None = None, **more: Any) -> Plan:
+        said = terms(leaving, frozenset(self.rules.apps), new_email=new_email, **more)
+        return plan("1", "ana", targets, self.known(), self.rules, said)
 
     def carry_out(self, drawn: Plan, choose: Callable[[list[Step]], Step] = lambda ready: ready[0]) -> list[Step]:
         """All steps, in an order that `choose` picks among those allowed; returns the order."""
@@ -77,7 +85,7 @@ class Model:
             assert name in held
             self.granted.get(step.app, {}).pop(name, None)
             return account.model_copy(update={"entitlements": held - {name}})
-        if step.verb is Verb.END_SESSIONS:
+        if step.verb in FAREWELL:
             return account
         self.ours[step.app] = step.verb is Verb.ENABLE
         return account.model_copy(update={"active": step.verb is Verb.ENABLE})

@@ -95,7 +95,7 @@ def check_gained(world: World, name: str, others: frozenset[str], before: Accoun
         assert account.entitlements == before.entitlements & (set(target.entitlements) | others)
         return
     assert account.active
-    assert account.entitlements == set(target.entitlements) | others
+    assert account.entitlements == set(target.entitlements) | (others if before and before.active else frozenset())
     for key, value in target.attributes.items():
         there = account.attributes[key]
         assert there == value or (key == "email" and there.casefold() == value.casefold())

@@ -126,15 +126,17 @@ def test_a_folder_without_mistakes_is_read(tmp_path):
 GOLDEN = [
     # a word that is not known, at the top and deeper down
     ({"company": ("time_zone", "timezone")}, "company.yaml:4: unknown word 'timezone'; known words are name, hr, "
-     "time_zone, locations, email, worker_types, prehire_days; did you mean 'time_zone'?"),
+     "time_zone, locations, email, worker_types, prehire_days, trust, blast_radius, contractors, "
+     "correlation; did you mean 'time_zone'?"),
     ({"company": ("  pattern", "  patern")}, "company.yaml:12: unknown word 'patern'; known words are domain, pattern, "
-     "reserved; did you mean 'pattern'?"),
+     "reserved, on_name_change, user_name; did you mean 'pattern'?"),
     ({"company": ("    start_of_day", "    start_of")}, "company.yaml:9: unknown word 'start_of'; known words are "
-     "time_zone, country, start_of_day, cut_off; did you mean 'start_of_day'?"),
+     "time_zone, country, start_of_day, cut_off, "
+     "calendar; did you mean 'start_of_day'?"),
     ({"desk": ("per: second", "pre: second")}, "apps/desk.yaml:7: unknown word 'pre'; known words are requests, per; "
      "did you mean 'per'?"),
-    ({"sales": ("unless", "except")}, "playbooks/sales.yaml:5: unknown word 'except'; known words are title, who, "
-     "unless, give"),
+    ({"sales": ("unless", "except")}, "playbooks/sales.yaml:5: unknown word 'except'; known words are title, who, unless, "
+     "give, grace_days, approver"),
     # a word that is missing
     ({"sales": ("title: Sales", "# title: Sales")}, "playbooks/sales.yaml:1: the word 'title' is missing"),
     ({"company": ("  domain: larkspur.example\n", "")}, "company.yaml:10: the word 'email.domain' is missing"),
@@ -177,7 +179,8 @@ GOLDEN = [
      "did you mean 'entitlement'?"),
     # a word out of a short list
     ({"crm": ("  disable", "  disabel")}, "apps/crm.yaml:12: instructions.disabel: unknown verb 'disabel'; known words "
-     "are create, enable, update, grant, revoke, disable, end_sessions, delete; did you mean 'disable'?"),
+     "are create, enable, update, grant, revoke, disable, end_sessions, "
+     "revoke_tokens, hand_over, delete; did you mean 'disable'?"),
     ({"export": ("Gone: terminated", "Gone: terminatd")}, "hr/export.yaml:12: values.employment_status.Gone: unknown "
      "status 'terminatd'; known words are active, leave, terminated; did you mean 'terminated'?"),
     ({"desk": ("tier: app", "tier: apps")},

@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import pytest
 from mappings_house import app, book, house
-from mappings_model import Model
+from mappings_model import Model, terms
 
 from mappings.access import Account, Target
+from mappings.draft import Known, plan
 from mappings.folder import Rules
-from mappings.plan import Known, Layer, Plan, Step, Verb, plan
+from mappings.plan import Layer, Plan, Step, Verb
 
 APPS = {"sso": app("sso"), "directory": app("idp"), "crm": app(), "desk": app()}
 RULES = house(APPS)
@@ -189,7 +190,7 @@ def test_an_app_ends_accounts_by_its_own_policy(policy, steps):
 def test_a_leaver_loses_what_others_gave_too():
     account = Account(id="crm/1", key="ana", entitlements=frozenset({"Admin"}))
 
-    drawn = plan("1", "ana", {}, {"crm": Known(account)}, RULES, leaving=GONE)
+    drawn = plan("1", "ana", {}, {"crm": Known(account)}, RULES, terms(GONE))
 
     assert ids(drawn) == ["crm disable account", "crm revoke Admin"]
 
@@ -198,7 +199,7 @@ def test_sessions_are_ended_only_where_that_can_be_done():
     account = Account(id="crm/1", key="ana")
     known = {"crm": Known(account), "desk": Known(account)}
 
-    drawn = plan("1", "ana", {}, known, RULES, leaving=GONE, sessions=frozenset({"desk"}))
+    drawn = plan("1", "ana", {}, known, RULES, terms(GONE, sessions=frozenset({"desk"})))
 
     assert ids(drawn) == ["crm disable account", "desk disable account", "desk end sessions"]
 
@@ -206,7 +207,9 @@ def test_sessions_are_ended_only_where_that_can_be_done():
 def test_a_disabled_account_of_a_leaver_is_not_disabled_again():
     account = Account(id="crm/1", key="ana", active=False)
 
-    assert plan("1", "ana", {}, {"crm": Known(account, {}, False)}, RULES, leaving=GONE).steps == ()
+    assert (
+        plan("1", "ana", {}, {"crm": Known(account, {}, False)}, RULES, terms(GONE)).steps == ()
+    )
 
 
 def test_a_rehire_gets_the_same_account_back_with_todays_access():
@@ -274,14 +277,16 @@ def test_only_the_key_counts_without_case(field, there, steps):
     wanted = {"email": "Ana@larkspur.example", "team": "Sales"}
     account = Account(id="crm/1", key="ana", attributes=wanted | {field: there})
 
-    assert len(plan("1", "ana", targets(target("crm", **wanted)), {"crm": Known(account)}, RULES).steps) == steps
+    assert (
+        len(plan("1", "ana", targets(target("crm", **wanted)), {"crm": Known(account)}, RULES, terms()).steps) == steps
+    )
 
 
 def test_an_account_that_somebody_else_disabled_is_left_alone():
     account = Account(id="crm/1", key="ana", active=False, entitlements=frozenset({"Old"}))
     known = {"crm": Known(account, {"Old": "Playbook Old"}, active_by_us=True)}
 
-    drawn = plan("1", "ana", targets(target("crm", "Rep", team="Sales")), known, RULES)
+    drawn = plan("1", "ana", targets(target("crm", "Rep", team="Sales")), known, RULES, terms())
 
     assert drawn.notes == ("crm: the account was disabled by somebody else; left alone",)
     assert ids(drawn) == ["crm revoke Old"]  # access that no rule gives ends all the same
@@ -291,15 +296,15 @@ def test_an_account_that_somebody_else_disabled_is_left_alone():
 def test_an_account_that_rollcall_disabled_or_found_disabled_is_enabled(ours):
     known = {"crm": Known(Account(id="crm/1", key="ana", active=False), {}, ours)}
 
-    assert ids(plan("1", "ana", targets(target("crm")), known, RULES)) == ["crm enable account"]
+    assert ids(plan("1", "ana", targets(target("crm")), known, RULES, terms())) == ["crm enable account"]
 
 
 def test_an_app_that_never_knew_the_person_is_not_touched():
-    assert plan("1", "ana", {}, {"crm": Known(None)}, RULES, leaving=GONE).steps == ()
+    assert plan("1", "ana", {}, {"crm": Known(None)}, RULES, terms(GONE)).steps == ()
 
 
 def test_what_the_caller_saw_stands_in_the_notes():
-    assert plan("1", "ana", {}, {}, RULES, notes=["HR names no manager"]).notes == ("HR names no manager",)
+    assert plan("1", "ana", {}, {}, RULES, terms(), notes=["HR names no manager"]).notes == ("HR names no manager",)
 
 
 def drawn_once() -> Plan:
@@ -360,9 +365,13 @@ def test_a_change_of_rules_alone_is_no_change_of_plan():
 
 @pytest.mark.parametrize(("left", "expected"), [(True, ["sso end sessions"]), (False, [])])
 def test_sessions_that_a_cut_off_run_left_open_are_ended_by_the_next(left: bool, expected: list[str]):
-    disabled = Known(Account(id="7", key="ana", active=False), active_by_us=False, sessions_left=left)
+    disabled = Known(
+        Account(id="7", key="ana", active=False),
+        active_by_us=False,
+        left=frozenset({Verb.END_SESSIONS}) if left else frozenset(),
+    )
 
-    drawn = plan("1", "ana", {}, {"sso": disabled}, RULES, leaving=GONE, sessions=frozenset({"sso"}))
+    drawn = plan("1", "ana", {}, {"sso": disabled}, RULES, terms(GONE, sessions=frozenset({"sso"})))
 
     assert ids(drawn) == expected
 

@@ -137,6 +137,13 @@ def last_done(db: Database, person_id: str, app: str, verb: str) -> int:
         return session.exec(select(func.max(StepRow.id)).where(*same)).one() or 0
 
 
+def last_kind(db: Database, person_id: str) -> str:
+    """What the last plan of the person that ended was: joiner, leave, …; '' where there was none."""
+    mine = select(PlanRow.kind).where(PlanRow.person_id == person_id, col(PlanRow.closed_at).is_not(None))
+    with db.session() as session:
+        return session.exec(mine.where(PlanRow.kind != "same").order_by(col(PlanRow.id).desc()).limit(1)).first() or ""
+
+
 def cut_off(db: Database, person_id: str, run_id: str) -> Sequence[PlanRow]:
     """Plans that other runs took up for the person and never closed. Only for who holds the person's lease."""
     never_closed = (PlanRow.person_id == person_id, PlanRow.run_id != run_id, col(PlanRow.closed_at).is_(None))

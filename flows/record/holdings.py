@@ -9,14 +9,15 @@ from datetime import datetime
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import ColumnElement, and_, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, insert, or_, select, update
 from sqlmodel import Session, col
 
 from flows.record.database import Database, now, rows_changed
 from flows.record.tables import HeldRow, LinkRow
 
 OPEN = col(HeldRow.ended).is_(None)
-ACCESS_COLUMNS = ("person_id", "app", "entitlement", "why", "plan_hash", "since", "ended")
+ACCESS_COLUMNS = ("person_id", "app", "entitlement", "why", "plan_hash", "since", "until", "ended")
+TIMES = ("since", "until", "ended")
 HELD_COLUMNS = ("person_id", "app", "entitlement", "why", "attributes_hash", "active")
 
 
@@ -111,6 +112,27 @@ def open_row(session: Session, person_id: str, app: str, entitlement: str | None
     return session.scalar(select(HeldRow).where(*same, col(HeldRow.entitlement) == (entitlement or ""), OPEN))
 
 
+def open_rows(db: Database, person_id: str, app: str) -> dict[str, HeldRow]:
+    """What of the app the person has now, by entitlement; '' is the account."""
+    same = (col(HeldRow.person_id) == person_id, col(HeldRow.app) == app)
+    with db.session() as session:
+        return {row.entitlement: row for row in session.scalars(select(HeldRow).where(*same, OPEN))}
+
+
+def end_later(db: Database, person_id: str, app: str, entitlement: str, until: datetime | None) -> None:
+    """Note when what is in place ends by itself; None: it does so no more."""
+    same = (col(HeldRow.person_id) == person_id, col(HeldRow.app) == app, col(HeldRow.entitlement) == entitlement)
+    with db.writing() as session:
+        session.execute(update(HeldRow).where(*same, OPEN).values(until=until))
+
+
+def account_ended(db: Database, person_id: str, app: str) -> datetime | None:
+    """When the account was last seen to be ended."""
+    same = (col(HeldRow.person_id) == person_id, col(HeldRow.app) == app, col(HeldRow.entitlement) == "")
+    with db.session() as session:
+        return session.scalar(select(func.max(HeldRow.ended)).where(*same))
+
+
 def close(session: Session, row: HeldRow, why: str, plan_hash: str, at: datetime) -> None:
     """End a row, never before it began."""
     values = {"ended": max(at, row.since), "ended_why": why, "ended_plan_hash": plan_hash}
@@ -132,7 +154,7 @@ def access(
     columns = [getattr(HeldRow, name) for name in ACCESS_COLUMNS]
     order = (col(HeldRow.person_id), col(HeldRow.app), col(HeldRow.entitlement))
     frame = frame_of(db, select(*columns).where(*criteria).order_by(*order), ACCESS_COLUMNS)
-    return frame.astype(dict.fromkeys(("since", "ended"), "datetime64[us, UTC]"))
+    return frame.astype(dict.fromkeys(TIMES, "datetime64[us, UTC]"))
 
 
 def in_place_at(on: datetime) -> ColumnElement[bool]:
@@ -163,7 +185,7 @@ def frame_of(db: Database, query: Any, columns: tuple[str, ...]) -> pd.DataFrame
         rows = session.connection().execute(query).all()  # past the ORM: twice as fast for half a million rows
     series = zip(*rows, strict=True) if rows else [()] * len(columns)
     frame = pd.DataFrame(dict(zip(columns, map(list, series), strict=True)))
-    texts = [name for name in columns if name not in ("since", "ended", "active")]
+    texts = [name for name in columns if name not in (*TIMES, "active")]
     return frame.astype(dict.fromkeys(texts, "string"))
 
 

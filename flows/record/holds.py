@@ -12,6 +12,8 @@ from flows.record.tables import HoldRow
 
 SENT_AWAY = "offboard --now"
 """Source of a hold on somebody who was offboarded at once, whatever HR says: nobody gives such a person anything."""
+LEGAL = "legal hold"
+"""Source of a hold on what a person had: access ends as for anybody, but nothing is deleted."""
 OPEN = col(HoldRow.lifted_at).is_(None)
 
 

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from sqlalchemy import select
+from sqlmodel import col
 
 from flows.record.database import Database, now
 from flows.record.tables import SettledRow
 
 
-def settle(db: Database, person_id: str, fingerprint: int) -> None:
-    """Note that everything that follows from this fingerprint is in place."""
+def settle(db: Database, person_id: str, fingerprint: int, next_look: datetime | None = None) -> None:
+    """Note that everything that follows from this fingerprint is in place, until the next look."""
+    row = SettledRow(person_id=person_id, fingerprint=text(fingerprint), at=now(), next_look=next_look)
     with db.writing() as session:
-        session.merge(SettledRow(person_id=person_id, fingerprint=text(fingerprint), at=now()))
+        session.merge(row)
+
+
+def to_be_looked_at(db: Database, at: datetime) -> set[str]:
+    """People for whom something changes by then although HR says nothing new."""
+    with db.session() as session:
+        return set(session.scalars(select(SettledRow.person_id).where(col(SettledRow.next_look) <= at)))  # type: ignore[call-overload]
 
 
 def known(db: Database, person_id: str) -> bool:
