@@ -92,7 +92,7 @@ PERSON = (
     "country, time_zone, manager_id, worker_type, employment_status, termination_type, cost_center, company"
 )
 COLUMNS = f"{PERSON}, hire_date, last_day"
-DERIVED = "display_name, user_name, manager_email"
+DERIVED = "display_name, user_name, manager_email, former_email"
 
 
 def write(folder: Path, **changes: tuple[str, str]) -> Path:

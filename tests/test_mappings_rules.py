@@ -11,7 +11,7 @@ from mappings_house import COMPANY, app, book, grants, house, pairs, person
 
 from mappings.access import Target
 from mappings.day import standing
-from mappings.people import Status, frame_of
+from mappings.people import frame_of
 from mappings.rules import desired, fill, fill_frame, fingerprints, matching, reason, targets, values_of
 
 APPS = {"sso": app("sso"), "crm": app(), "desk": app()}
