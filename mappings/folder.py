@@ -292,7 +292,8 @@ def check_shadow(reader: Reader, name: str, source: ShadowSource) -> Iterator[st
     known = (*COLUMNS, *DERIVED, "app")
     for word in PLACE.findall(source.instructions):
         if word not in known and not word.startswith("extra."):
-            yield f"{reader.line(name, 'instructions')}: instructions: unknown attribute {{{word}}}; {suggest(word, known)}"
+            where = reader.line(name, "instructions")
+            yield f"{where}: instructions: unknown attribute {{{word}}}; {suggest(word, known)}"
 
 
 def check_who(reader: Reader, name: str, playbook: Playbook, company: Company) -> Iterator[str]:

@@ -9,7 +9,7 @@ from datetime import date
 from typing import Literal
 
 import pandas as pd
-from cleanco import basename  # type: ignore[import-untyped]
+from cleanco import basename
 from pydantic import BaseModel, ConfigDict
 from rapidfuzz import fuzz
 
@@ -66,12 +66,12 @@ def rows_of(table: pd.DataFrame, source: ShadowSource, who: Collection[str]) -> 
 
 def used(name: str, source: ShadowSource, rows: pd.DataFrame, apps: Mapping[str, AppRules]) -> Iterator[ShadowUse]:
     """The unmanaged apps in these rows, in their order, each with its latest day."""
-    known = [*managed(apps), *map(folded, source.ignore)]
+    ignored = [folded(word) for word in source.ignore]
     words = rows[source.app].dropna().astype("string").str.strip()
     words = words[words != ""]
     days = seen(source, rows)
     for _, same in words.groupby(words.map(folded), sort=False):
-        if not is_one_of(same.iloc[-1], known):
+        if not is_one_of(same.iloc[-1], ignored) and not is_managed(same.iloc[-1], apps):
             last = days[same.index].max()
             yield ShadowUse(
                 app=same.iloc[-1],
@@ -90,9 +90,11 @@ def seen(source: ShadowSource, rows: pd.DataFrame) -> pd.Series:
     return days
 
 
-def managed(apps: Mapping[str, AppRules]) -> list[str]:
-    """The folded titles and file names of the apps that Rollcall manages."""
-    return [folded(word) for name, rules in apps.items() for word in (rules.title, name)]
+def is_managed(name: str, apps: Mapping[str, AppRules]) -> bool:
+    """Whether a name is an app's title, give or take a letter and the order of words, or its file's name to the
+    letter: file names are short, and short words are alike by chance."""
+    titles = [folded(rules.title) for rules in apps.values()]
+    return is_one_of(name, titles) or folded(name) in {folded(file) for file in apps}
 
 
 def is_one_of(name: str, known: Collection[str]) -> bool:
