@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -27,13 +28,14 @@ class Site:
         self._lock = threading.Lock()
 
     @classmethod
-    def open(cls, settings: Settings | None = None, looking: bool = False) -> Site:
+    def open(cls, settings: Settings | None = None, looking: bool = False, share: float = 1) -> Site:
         """Read settings and rules, and bring the record's tables to this version.
 
         `looking`: where there is no record yet, none is made; an empty one in a temporary place stands in for it.
+        `share`: how much of each app's rate limit this process may use.
         """
         settings = settings or load_settings()
-        rules = read_folder(settings.mappings_folder)
+        rules = sharing(read_folder(settings.mappings_folder), share)
         url = settings.database_url
         if looking and not exists(url):
             url = f"sqlite:///{passing_folder()}/empty.db"
@@ -69,6 +71,22 @@ class Site:
             verb: frozenset(name for name in self.rules.apps if isinstance(self.app(name), able))
             for verb, able in asked.items()
         }
+
+
+def sharing(rules: Rules, share: float) -> Rules:
+    """The rules with this share of each app's rate limit."""
+    if share >= 1:
+        return rules
+    apps = {
+        name: app.model_copy(
+            update={
+                "limits": app.limits
+                and app.limits.model_copy(update={"requests": max(1, int(app.limits.requests * share))})
+            }
+        )
+        for name, app in rules.apps.items()
+    }
+    return replace(rules, apps=apps)
 
 
 def make_key(path: Path) -> signing.Signer:

@@ -126,11 +126,14 @@ def hand_over(case: Case, step: Step, app: App) -> Outcome:
     doing = f"hand over what {case.user_name} owns"
     if not isinstance(app, Owns):
         raise NeedsHuman(app.name, doing, "its connector cannot", f"Hand it over to {key or 'somebody else'} by hand.")
+    ident = account_id(case, step, app)
+    if next(iter(app.owned(ident)), None) is None:
+        return Outcome.ALREADY
     receiver = app.find(key) if key else None
     if receiver is None or not receiver.active:
         why = f"{key} has no usable account there" if key else "HR names no manager with a work e-mail"
         raise NeedsHuman(app.name, doing, why, "Hand it over by hand, or name somebody in `leaving.hand_over`.")
-    return app.hand_over(account_id(case, step, app), receiver.id)
+    return app.hand_over(ident, receiver.id)
 
 
 def create(case: Case, step: Step, app: App, looked: bool) -> Outcome:

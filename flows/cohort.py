@@ -1,0 +1,163 @@
+"""Many people in one run: the same steps, proof and record as in a run of one's own, without a task for each step."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+from prefect import flow, runtime
+from prefect.artifacts import acreate_markdown_artifact, acreate_progress_artifact, aupdate_progress_artifact
+from prefect.client.schemas.objects import State
+from prefect.states import Completed, Failed
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
+
+from connectors.errors import ConnectorError, Retryable
+from flows.case import Case, NotInHr, RowHeld
+from flows.graph import LEASE_WAIT, OK, RETRY_DELAYS, OutOfPlace, check_place, close, look_well, open_plan, verification
+from flows.proof import prove
+from flows.record import holds
+from flows.record.lease import Busy, lease
+from flows.record.tables import StepOutcome
+from flows.report import table
+from flows.site import Site
+from flows.steps import apply, ask, block
+from mappings.folder import RulesError
+from mappings.plan import Step
+
+AT_ONCE = 8  # people worked on side by side
+SHARE = 0.8  # of each app's rate limit: leavers need the rest
+POLITE = 10  # how much lower than others' the process's priority is
+TOLD = 200  # failed people named in the artifact
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How it went with one person."""
+
+    person_id: str
+    state: str
+    message: str
+    good: bool
+
+
+@flow(name="cohort", persist_result=False)
+async def cohort(people: dict[str, str], on: date | None = None) -> State[Any]:
+    """Bring many people in line at once, as in a reorganisation or after a first import.
+
+    `people`: employee_id -> verb (onboard, move, offboard). Leavers who cannot wait have runs of their own, which
+    go first: this one is polite about processor and quotas.
+    """
+    os.nice(POLITE)
+    site = await asyncio.to_thread(Site.open, None, False, SHARE)
+    run_id, shown = str(runtime.flow_run.id), await acreate_progress_artifact(0.0, key="cohort")
+    ended: list[Ended] = []
+    async for one in as_they_end(site, people, on or datetime.now(UTC), run_id):
+        ended.append(one)
+        if len(ended) % max(1, len(people) // 50) == 0:
+            await aupdate_progress_artifact(shown, 100 * len(ended) / len(people))
+    await acreate_markdown_artifact(markdown=told(ended), key="cohort-report")
+    bad = [e for e in ended if not e.good]
+    counts = ", ".join(f"{n} {state}" for state, n in Counter(e.state for e in ended).most_common())
+    if bad:
+        names = ", ".join(e.person_id for e in bad[:20])
+        return Failed(message=f"{counts}. Not in line: {names}{' …' if len(bad) > 20 else ''}; they are due again.")
+    return Completed(message=counts or "nobody")
+
+
+async def as_they_end(site: Site, people: Mapping[str, str], moment: datetime | date, run_id: str) -> Any:
+    """Each person's end, as it comes."""
+    loop, queue = asyncio.get_running_loop(), asyncio.Queue[Ended]()
+    work = loop.run_in_executor(None, carry_all, site, people, moment, run_id, lambda e: put(loop, queue, e))
+    for _ in people:
+        yield await queue.get()
+    await work
+
+
+def put(loop: asyncio.AbstractEventLoop, queue: asyncio.Queue[Ended], one: Ended) -> None:
+    """From a thread into the loop."""
+    loop.call_soon_threadsafe(queue.put_nowait, one)
+
+
+def carry_all(site: Site, people: Mapping[str, str], moment: datetime | date, run_id: str, tell: Any) -> None:
+    """Everybody, some side by side."""
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        futures = [pool.submit(see_through, site, verb, who, moment, run_id) for who, verb in people.items()]
+        for future in as_completed(futures):
+            tell(future.result())
+
+
+def see_through(
+    site: Site, verb: str, person_id: str, moment: datetime | date | None, run_id: str, leaving: str = ""
+) -> Ended:
+    """One person from the first look to the signed packet; never raises what a run of one's own would report."""
+    try:
+        with lease(site.db, person_id, f"{verb} in run {run_id}", wait_seconds=LEASE_WAIT):
+            state = carry_out(site, verb, person_id, moment, run_id, leaving)
+    except (ConnectorError, NotInHr, RowHeld, RulesError, Busy, OutOfPlace) as error:
+        return Ended(person_id, "not begun", str(error), False)
+    return Ended(person_id, state.name or "", state.message or "", state.is_completed())
+
+
+def carry_out(
+    site: Site, verb: str, person_id: str, moment: datetime | date | None, run_id: str, leaving: str
+) -> State[Any]:
+    """The steps one after another in the plan's order, then verification and evidence."""
+    started = datetime.now(UTC)
+    case = look_well(site, person_id, moment, leaving)
+    check_place(verb, case)
+    if leaving:
+        holds.place(site.db, person_id, holds.SENT_AWAY, leaving)
+    open_plan(case, run_id)
+    results: dict[str, StepOutcome] = {}
+    for step in case.plan.steps:
+        results[step.id] = attempt(case, step, run_id, results)
+    wrong = verification(case, results)
+    prove(case, run_id, started)
+    return close(case, run_id, results, wrong, Completed())
+
+
+def attempt(case: Case, step: Step, run_id: str, results: Mapping[str, StepOutcome]) -> StepOutcome:
+    """One step, tried again where that can help; what fails for good is asked of a human."""
+    if missing := [i for i in step.needs if results.get(i) not in OK]:
+        block(case, step, run_id, missing)
+        return StepOutcome.BLOCKED
+    try:
+        for number in attempts():
+            with number:
+                return apply(case, step, run_id, again=number.retry_state.attempt_number > 1)
+    except ConnectorError as error:
+        ask(case, step, run_id, str(error))
+    return StepOutcome.FAILED
+
+
+def attempts() -> Iterator[Any]:
+    """As often, and as far apart, as the tasks of a run of one's own."""
+    return iter(
+        Retrying(
+            retry=retry_if_exception_type(Retryable),
+            stop=stop_after_attempt(len(RETRY_DELAYS) + 1),
+            wait=pause,
+            reraise=True,
+        )
+    )
+
+
+def pause(state: RetryCallState) -> float:
+    """Seconds until the next attempt."""
+    return RETRY_DELAYS[min(state.attempt_number, len(RETRY_DELAYS)) - 1]
+
+
+def told(ended: list[Ended]) -> str:
+    """The artifact's text."""
+    bad = [e for e in ended if not e.good]
+    rows = [(e.person_id, e.state, e.message) for e in bad[:TOLD]]
+    counts = Counter(e.state for e in ended)
+    parts = [f"# {len(ended)} people", table(("state", "people"), counts.most_common())]
+    parts += ["## Not in line", table(("person", "state", "why"), rows)] if bad else []
+    return "\n\n".join(parts) + "\n"
