@@ -2,6 +2,9 @@
 
 The words under `tokens`, `owned` and `hand_over` of an app's YAML, and the capabilities they make. They are the same
 for every connector that speaks HTTP; a connector's class gains one only where its YAML declares it.
+
+Least permission: at Google Workspace tokens and app passwords take the scope `admin.directory.user.security`
+(developers.google.com/workspace/admin/directory/reference/rest/v1/tokens/list); elsewhere unverified.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""An app that no machine can reach: every write is a task for a person, and nothing can be read."""
+"""An app that no machine can reach: every write is a task for a person, and nothing can be read.
+
+Least permission: none.
+"""
 
 from __future__ import annotations
 

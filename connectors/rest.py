@@ -1,6 +1,8 @@
 """Any app with a JSON API, declared in YAML alone. The words are those of connectors.rest_options.
 
 Verbs name the calls they make; a page of a listing counts as one call.
+
+Least permission: exactly the calls that the app's YAML names. What a vendor calls that differs: unverified here.
 """
 
 from __future__ import annotations

@@ -1,6 +1,9 @@
 """Any app that speaks SCIM 2.0 (RFC 7643, RFC 7644), read leniently: what real servers do differently is expected.
 
 Verbs name the calls they make; a page of a listing counts as one call.
+
+Least permission: reading and writing /Users and /Groups (Groups only where entitlements are given), and what the paths
+under `sessions`, `tokens`, `owned` and `hand_over` need. What a vendor calls that differs: unverified here.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Tables that other systems export: delimited text in any usual encoding, read whole as text."""
+"""Tables that other systems export: delimited text in any usual encoding, read whole as text.
+
+Least permission: to read the file.
+"""
 
 from __future__ import annotations
 

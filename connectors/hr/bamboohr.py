@@ -2,6 +2,10 @@
 
 Everybody comes from `POST /api/v2/datasets/employee/data`: `GET /employees` takes no API key, the directory
 leaves out leavers, custom reports are deprecated. No filter is sent: future hires are `Inactive` there.
+
+Least permission: a key acts as the user who made it, so a user of its own with an access level that views the mapped
+fields of all employees, and edits the work e-mail where that is written back. The key ends with that user: never take
+a person's who may leave. (help.merge.dev, article 5431279, on access levels; not tried at BambooHR itself.)
 """
 
 from __future__ import annotations

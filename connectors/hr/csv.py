@@ -1,4 +1,7 @@
-"""An HR export as a file of delimited text: any delimiter, any encoding, rows numbered as in a spreadsheet."""
+"""An HR export as a file of delimited text: any delimiter, any encoding, rows numbered as in a spreadsheet.
+
+Least permission: to read the file.
+"""
 
 from __future__ import annotations
 
