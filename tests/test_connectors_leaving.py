@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from connectors_servers import Asked, Said, Scripted
 from test_connectors_contract import REACHED, Rig
 
 from connectors.base import Outcome, Owns, Sessions, Tokens
@@ -164,6 +165,47 @@ def test_revoking_that_did_nothing_shows_when_read(sso: Rig) -> None:
     sso.app.revoke_tokens(id)
 
     assert [token.kind for token in sso.app.tokens(id)] == ["oauth"]
+
+
+def test_speaks_to_google_workspace_as_its_reference_says(sso: Rig) -> None:
+    """Lists in `items`, absent when empty, ids of other names and types: Directory API v1, `tokens` and `asps`."""
+    state = {"tokens": {"client-1": "Notely", "client-2": "Paperboat"}, "asps": {"7": "Phone"}}
+    fields = {"tokens": ("clientId", "displayText"), "asps": ("codeId", "name")}
+
+    def google(asked: Asked) -> Said:
+        *_, user, kind = asked.path.split("/") if asked.method == "GET" else asked.path.rpartition("/")[0].split("/")
+        if user != "ann":
+            return Said(404, {"error": {"code": 404, "message": "Resource Not Found: userKey"}})
+        if asked.method == "DELETE":
+            del state[kind][asked.path.rpartition("/")[2]]
+            return Said(204)
+        id, name = fields[kind]
+        items = [{id: int(i) if i.isdigit() else i, name: n} for i, n in state[kind].items()]
+        return Said(200, {"kind": f"admin#directory#{kind}"} | ({"items": items} if items else {}))
+
+    with Scripted(google) as server:
+        base = f"{server.url}/admin/directory/v1/users/{{id}}"
+        tokens = [
+            {
+                "kind": kind,
+                "list": {"path": f"{base}/{name}", "items": "items"},
+                "id": fields[name][0],
+                "name": fields[name][1],
+                "revoke": {"verb": "DELETE", "path": f"{base}/{name}/{{token}}"},
+            }
+            for name, kind in (("tokens", "oauth"), ("asps", "app_password"))
+        ]
+        rules = sso.rules.model_copy(update={"options": sso.rules.options | {"tokens": tokens}})
+        app: Any = connect("sso", rules, sso.environment)
+        before = [(token.kind, token.id, token.name) for token in app.tokens("ann")]
+        outcomes = [app.revoke_tokens(who) for who in ("ann", "ann", "gone")]
+
+    assert before == [
+        ("oauth", "client-1", "Notely"),
+        ("oauth", "client-2", "Paperboat"),
+        ("app_password", "7", "Phone"),
+    ]
+    assert outcomes == [Outcome.DONE, Outcome.ALREADY, Outcome.ALREADY] and state == {"tokens": {}, "asps": {}}
 
 
 # what an account owns
