@@ -28,7 +28,7 @@ point_prefect_here()
 
 import typer  # noqa: E402
 
-from flows.doors import demo, installation, people, record  # noqa: E402
+from flows.doors import demo, held, installation, people, record  # noqa: E402
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -51,6 +51,7 @@ for command in (
     app.command()(command)
 app.add_typer(record.evidence_app, name="evidence")
 app.add_typer(record.task_app, name="task")
+app.add_typer(held.held_app, name="held")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -15,17 +16,19 @@ from prefect.states import Completed, Failed
 from connectors.errors import ConnectorError
 from flows.case import day_of
 from flows.due import Started, check_sso, due, leavers, start
+from flows.gate import believed, hold, read, served, use_up, weighed
 from flows.graph import named
 from flows.record import holds, snapshots
+from flows.record.tables import HoldRow
 from flows.report import table
 from flows.site import Site
 from mappings.day import status_at
-from mappings.feed import Feed, FeedError, people_of
+from mappings.feed import Feed, FeedError
 from mappings.folder import RulesError
+from mappings.guard import Verdict
 from mappings.lifecycle import Kind, changes
 from mappings.people import Status
-
-NAMED = 3  # held rows told in a message; the artifact has them all
+from mappings.radius import Impact
 
 
 @flow(name="daily_sync", persist_result=False)
@@ -35,17 +38,42 @@ async def daily_sync(on: date | None = None) -> State[Any]:
     try:
         site = await asyncio.to_thread(Site.open)
         feed: Feed = await finished("read HR", lambda: read(site, day_of(moment)))
+        verdict: Verdict = await finished("trust gate", lambda: believed(site, feed, moment))
         changed: pd.DataFrame = await finished("classify", lambda: classify(site, feed, moment))
-        who: pd.DataFrame = await finished("find who is due", lambda: due(site, feed.people, moment))
+        await asyncio.to_thread(keep, site, feed, changed, verdict)  # before the runs: addresses are taken from there
+        who: pd.DataFrame = await finished("find who is due", lambda: served(site, due(site, feed.people, moment)))
+        waits: Impact = await finished("blast radius", lambda: weighed(site, feed.people, who, moment))
     except (ConnectorError, FeedError, RulesError) as error:
         return Failed(message=str(error))
-    await asyncio.to_thread(keep, site, feed, changed)  # before the runs, which look there for addresses that are taken
+    who = who[~who["person_id"].isin(waits.who["person_id"])]
     refusal = "" if len(leavers(who)) == len(who) else await sso_refusal(site)
     started = await start(leavers(who) if refusal else who, on, str(runtime.flow_run.id))
-    await acreate_markdown_artifact(markdown=told(feed, changed, started, day_of(moment)), key="daily-sync")
+    batch = await ask(site, waits)
+    held = await asyncio.to_thread(holds.held, site.db)
+    text = told(feed, changed, started, day_of(moment), held, waits, batch)
+    await acreate_markdown_artifact(markdown=text, key="daily-sync")
     if refusal:
         return Failed(message=f"{refusal} Nobody was given anything; {len(started)} leavers' runs were started.")
-    return Completed(message=f"{len(started)} people due of {len(feed.people)}, {len(feed.held)} rows held")
+    return Completed(message=summary(feed, verdict, started, waits))
+
+
+def summary(feed: Feed, verdict: Verdict, started: list[Started], waits: Impact) -> str:
+    """One line for the run's state."""
+    parts = [f"{len(started)} people due of {len(feed.people)}", f"{len(feed.held)} rows held"]
+    if number := len({*verdict.held, *verdict.vanished}):
+        parts.append(f"{number} people held")
+    if waits.hash:
+        parts.append(f"{len(waits.who)} people wait for approval: {waits.title}")
+    return ", ".join(parts)
+
+
+async def ask(site: Site, waits: Impact) -> str:
+    """Start the run that asks whether so many may lose so much; returns its id, '' where nobody need be asked."""
+    if not waits.hash:
+        return ""
+    from flows.held_batch import start_batch  # it needs this package's flows
+
+    return await start_batch(site, waits.who, waits.title, waits.body, waits.hash)
 
 
 async def sso_refusal(site: Site) -> str:
@@ -60,23 +88,6 @@ async def sso_refusal(site: Site) -> str:
 async def finished(name: str, fn: Any) -> Any:
     """Run one named task without holding up the event loop."""
     return await asyncio.to_thread(named(name, fn).submit().result)
-
-
-def read(site: Site, on: date) -> Feed:
-    """Everybody HR knows; refused as a whole when nobody is left of a company that had people."""
-    feed = people_of(site.hr.read(), site.rules.hr, on)
-    before = snapshots.latest_row(site.db, site.rules.company.hr)
-    if feed.people.empty and (before is None or before.count):
-        raise FeedError(nobody(feed, before.count if before else None))
-    return feed
-
-
-def nobody(feed: Feed, before: int | None) -> str:
-    """What to say of a feed in which there is nobody."""
-    had = "this would be the first" if before is None else f"the last feed had {before}"
-    held = "; ".join(h.message for h in feed.held[:NAMED])
-    rows = f" Held are {len(feed.held)} rows: {held}{' …' if len(feed.held) > NAMED else '.'}" if feed.held else ""
-    return f"HR sent no usable people ({had}). Nothing was changed.{rows}"
 
 
 def classify(site: Site, feed: Feed, moment: datetime | date) -> pd.DataFrame:
@@ -95,21 +106,37 @@ def min_moment(then: datetime | date, moment: datetime | date) -> datetime | dat
     return day_of(moment) - pd.Timedelta(days=1).to_pytimedelta()
 
 
-def keep(site: Site, feed: Feed, changed: pd.DataFrame) -> None:
-    """The snapshot, and the holds that the feed's bad rows place or lift."""
-    snapshots.save(site.db, site.rules.company.hr, feed.people, datetime.now(UTC))
+def keep(site: Site, feed: Feed, changed: pd.DataFrame, verdict: Verdict) -> None:
+    """What HR said, and the holds that it places or lifts: all of it or nothing."""
+    with site.db.writing():
+        hold(site, verdict)
+        hold_rows(site, feed)
+        gone = set(changed.loc[changed["status"] == Status.TERMINATED.value, "person_id"])
+        for person_id in holds.people(site.db, holds.SENT_AWAY) & gone:
+            holds.lift(site.db, person_id, holds.SENT_AWAY, "HR says now that the person has left")
+        use_up(site, feed)
+        snapshots.save(site.db, site.rules.company.hr, feed.people, datetime.now(UTC))  # after the holds: see gate
+
+
+def hold_rows(site: Site, feed: Feed) -> None:
+    """The holds on people whose rows cannot be used."""
+    source = site.rules.company.hr
     held = {h.employee_id: h.message for h in feed.held if h.employee_id}
-    for row in holds.held(site.db):
-        if row.source == site.rules.company.hr and row.person_id not in held:
-            holds.lift(site.db, row.person_id, row.source, "the row in HR is good again")
-    gone = set(changed.loc[changed["status"] == Status.TERMINATED.value, "person_id"])
-    for person_id in holds.people(site.db, holds.SENT_AWAY) & gone:
-        holds.lift(site.db, person_id, holds.SENT_AWAY, "HR says now that the person has left")
+    for person_id in holds.people(site.db, source) - set(held):
+        holds.lift(site.db, person_id, source, "the row in HR is good again")
     for person_id, message in held.items():
-        holds.place(site.db, person_id, site.rules.company.hr, message)
+        holds.place(site.db, person_id, source, message)
 
 
-def told(feed: Feed, changed: pd.DataFrame, started: list[Started], on: date) -> str:
+def told(
+    feed: Feed,
+    changed: pd.DataFrame,
+    started: list[Started],
+    on: date,
+    held: Sequence[HoldRow],
+    waits: Impact,
+    batch: str,
+) -> str:
     """The artifact's text."""
     news = changed[~changed["kind"].isin([Kind.SAME.value])]
     rows = [(s.person_id, s.name, s.flow, s.run_id or "a run is under way already") for s in started]
@@ -119,6 +146,11 @@ def told(feed: Feed, changed: pd.DataFrame, started: list[Started], on: date) ->
         table(("person", "what", "changed"), news[["person_id", "kind", "columns"]].values),
     ]
     parts += ["## Runs started", table(("person", "run", "flow", "id"), rows) if rows else "None: everything agrees."]
+    if waits.hash:
+        parts += ["## Waiting for approval", f"Run `{batch}` asks.", waits.body]
     if feed.held:
-        parts += ["## Held", table(("row", "why"), [(h.row, h.message) for h in feed.held])]
+        parts += ["## Rows held", table(("row", "why"), [(h.row, h.message) for h in feed.held])]
+    if people := [row for row in held if row.source in (holds.TRUST, holds.VANISHED)]:
+        lines = [(row.person_id, row.reason, f"{row.placed_at:%Y-%m-%d}") for row in people]
+        parts += ["## People held", table(("person", "why", "since"), lines)]
     return "\n\n".join(parts) + "\n"

@@ -12,13 +12,15 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
 from flows.case import day_of
-from flows.daily_sync import sso_refusal
+from flows.daily_sync import ask, sso_refusal
 from flows.due import due, leavers, start
+from flows.gate import served, weighed
 from flows.graph import named
 from flows.record import marks, snapshots
 from flows.site import Site
 from mappings.day import status_at
 from mappings.folder import RulesError
+from mappings.radius import Impact
 
 MARK = "hire_date_check: last look"
 
@@ -32,25 +34,36 @@ async def hire_date_check(now: datetime | None = None) -> State[Any]:
     except RulesError as error:
         return Failed(message=str(error))
     last = await asyncio.to_thread(marks.get, site.db, MARK)
-    who = await asyncio.to_thread(named("whose day has come", lambda: come(site, last, moment)).submit().result)
+    found = await asyncio.to_thread(named("whose day has come", lambda: come(site, last, moment)).submit().result)
+    who, waits = found
     refusal = "" if len(leavers(who)) == len(who) else await sso_refusal(site)
     by, once = str(runtime.flow_run.id), f"hire_date_check {day_of(moment)}"
     started = await start(leavers(who) if refusal else who, None, by, once=once)
+    await ask(site, waits)
     if refusal:  # the mark stays, so that the next check finds the same people
         return Failed(message=f"{refusal} Nobody was given anything; {len(started)} leavers' runs were started.")
     await asyncio.to_thread(marks.swap, site.db, MARK, last, moment.isoformat())
-    return Completed(message=f"{len(started)} people: {', '.join(s.name for s in started) or 'nobody'}")
+    names = ", ".join(s.name for s in started) or "nobody"
+    asked = f"; {len(waits.who)} people wait for approval: {waits.title}" if waits.hash else ""
+    return Completed(message=f"{len(started)} people: {names}{asked}")
 
 
-def come(site: Site, last: Any, moment: datetime) -> pd.DataFrame:
-    """Those due now whose status was another at the last look. Without a last look: everybody due."""
+def come(site: Site, last: Any, moment: datetime) -> tuple[pd.DataFrame, Impact]:
+    """Those due now whose status was another at the last look, and whom of them too many losses let wait.
+
+    Without a last look: everybody due.
+    """
     latest = snapshots.latest(site.db, site.rules.company.hr)
     if latest is None:
-        return pd.DataFrame(columns=["person_id", "flow", "user_name"])
+        nobody = pd.DataFrame(columns=["person_id", "flow", "user_name"], dtype="string")
+        return nobody, Impact(nobody, nobody)
     people = latest[1]
-    who = due(site, people, moment)
-    if last is None:
-        return who
-    was = status_at(people, site.rules.company, datetime.fromisoformat(str(last)))
-    moved = people.loc[was != status_at(people, site.rules.company, moment), "employee_id"]
-    return who[who["person_id"].isin(moved)]
+    who = served(site, due(site, people, moment))
+    waits = weighed(site, people, who, moment)
+    if last is not None:
+        was = status_at(people, site.rules.company, datetime.fromisoformat(str(last)))
+        moved = people.loc[was != status_at(people, site.rules.company, moment), "employee_id"]
+        who = who[who["person_id"].isin(moved)]
+    if not who["person_id"].isin(waits.who["person_id"]).any():
+        return who, Impact(waits.who.head(0), waits.effects.head(0))
+    return who[~who["person_id"].isin(waits.who["person_id"])], waits

@@ -41,6 +41,7 @@ STAFF = """
 CONTRACTORS = """
 123|Priya|Raman|priya.raman|Engineering|Design Consultant|Lisbon|104|2025-01-06
 """
+CONTRACT_ENDS = "2035-12-31"
 FORMER = """
 124|Caspar|Vogt|caspar.vogt|Sales|Account Executive|Berlin|103|2021-11-01
 """
@@ -61,7 +62,9 @@ COLUMNS = (
 def population() -> list[Row]:
     """BambooHR's fields of everybody employed (and one former employee) when the story starts."""
     staff = [employee(line, "Employee") for line in STAFF.split("\n") if line]
-    contractors = [employee(line, "Contractor") for line in CONTRACTORS.split("\n") if line]
+    contractors = [
+        employee(line, "Contractor") | {"terminationDate": CONTRACT_ENDS} for line in CONTRACTORS.split("\n") if line
+    ]
     former = [employee(line, "Employee") | {"terminationDate": FORMER_LAST_DAY} for line in FORMER.split("\n") if line]
     return staff + contractors + former
 

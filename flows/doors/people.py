@@ -14,9 +14,9 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterTags
 from prefect.client.schemas.objects import FlowRun
 
 from flows.case import Case, NotInHr, RowHeld, day_of, look
-from flows.daily_sync import read
 from flows.doors.console import out, plainly, run, show_json, show_table
 from flows.due import due
+from flows.gate import accept, believed, read
 from flows.record import history, holds
 from flows.site import Site
 
@@ -41,10 +41,13 @@ def plan(
     site = Site.open(looking=True)
     moment = on.date() if on else datetime.now(UTC)
     feed = read(site, day_of(moment))
-    wanted = ids or due(site, feed.people, moment)["person_id"].tolist()
+    verdict = believed(site, feed, moment)
+    doubtful = {**verdict.held, **verdict.vanished}
+    wanted = ids or [key for key in due(site, feed.people, moment)["person_id"] if key not in doubtful]
     with ThreadPoolExecutor(PLANS_AT_ONCE) as pool:
         cases = list(pool.map(lambda person: look_or_why(site, person, moment), wanted))
-    held = [{"row": h.row, "why": h.message} for h in feed.held]
+    held: list[dict[str, Any]] = [{"row": h.row, "why": h.message} for h in feed.held]
+    held += [{"person_id": key, "why": f"{key}: {why}"} for key, why in doubtful.items()]
     if as_json:
         show_json({"on": str(day_of(moment)), "people": [as_dict(c) for c in cases], "held": held})
     else:
@@ -94,12 +97,18 @@ def show_plans(cases: list[Case | tuple[str, str]], on: date, held: list[dict[st
 
 
 @plainly
-def sync(on: On = None, wait: Annotated[bool, typer.Option(help="Wait until the people's runs have ended.")] = False,
-         as_json: Json = False) -> None:  # fmt: skip
+def sync(
+    on: On = None,
+    wait: Annotated[bool, typer.Option(help="Wait until the people's runs have ended.")] = False,
+    accept_feed: Annotated[str, typer.Option(help="Believe this feed although it was refused: its hash.")] = "",
+    as_json: Json = False,
+) -> None:
     """Run the daily sync now: read HR and start a run for everybody who is due.
 
     Example: rollcall sync --wait
     """
+    if accept_feed:
+        accept(Site.open(), accept_feed)
     finished = run(run_flow("daily_sync", {"on": day(on)}, "sync by hand"))
     runs = run(runs_after(finished, wait)) if finished.state_name == "Completed" else []
     if as_json:

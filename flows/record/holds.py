@@ -14,6 +14,9 @@ SENT_AWAY = "offboard --now"
 """Source of a hold on somebody who was offboarded at once, whatever HR says: nobody gives such a person anything."""
 LEGAL = "legal hold"
 """Source of a hold on what a person had: access ends as for anybody, but nothing is deleted."""
+TRUST, VANISHED = "trust gate", "vanished"
+"""Sources of holds on people whose row in HR is not believed, and on people who have none any more."""
+CHANGED = "the reason changed"
 OPEN = col(HoldRow.lifted_at).is_(None)
 
 
@@ -23,7 +26,7 @@ def place(db: Database, person_id: str, source: str, reason: str) -> bool:
         row = session.exec(select(HoldRow).where(*mine(person_id, source))).first()
         if row is not None and row.reason == reason:
             return False
-        lift(db, person_id, source, "the reason changed")
+        lift(db, person_id, source, CHANGED)
         values = {"person_id": person_id, "source": source, "reason": reason, "placed_at": now()}
         return db.insert_new(session, HoldRow, values)
 

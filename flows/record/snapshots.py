@@ -74,6 +74,11 @@ def people_of(row: SnapshotRow) -> pd.DataFrame:
     return tidy(parquet.read_table(pa.BufferReader(row.people)).to_pandas())
 
 
+def hash_of(people: pd.DataFrame) -> str:
+    """What `save` would note as the hash of a frame of people."""
+    return content_hash(pa.Table.from_pandas(tidy(people), preserve_index=False))
+
+
 def content_hash(table: pa.Table) -> str:
     """sha256 of the people as CSV: sorted by employee_id, values quoted, nothing between the commas for none.
 
