@@ -42,9 +42,8 @@ class Pairs:
 
     def ids(self, n: Rows, k: Rows) -> pd.DataFrame:
         """Pairs by id, as rows of new and of others; the older record is told by the newest of its human."""
-        old = self.others["employee_id"].iloc[k].reset_index(drop=True)
+        old = [self.newest.get(id, id) for id in self.others["employee_id"].iloc[k]]
         frame = pd.DataFrame({"n": n, "k": k, "person_id": self.new["employee_id"].iloc[n].to_numpy(), "same_as": old})
-        frame["same_as"] = frame["same_as"].map(self.newest).fillna(frame["same_as"])
         return frame[(frame["person_id"] != frame["same_as"]) & self.older(n, k)].reset_index(drop=True)
 
     def older(self, n: Rows, k: Rows) -> npt.NDArray[np.bool_]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import Any
 
-from sqlalchemy import Update, delete, update
+from sqlalchemy import ColumnElement, Update, and_, delete, true, update
 from sqlmodel import Session, col, select
 
 from flows.record import holdings, holds
@@ -132,6 +133,24 @@ def hand_over(db: Database, old: str, new: str, stays: Collection[str] = ()) -> 
     return moved
 
 
+def with_anything(db: Database, ids: Collection[str]) -> set[str]:
+    """Those of the records under which anything is in place that `hand_over` would move."""
+    still: dict[Any, ColumnElement[bool]] = {
+        LinkRow: true(),
+        EmailRow: true(),
+        HeldRow: holdings.OPEN,
+        TaskRow: col(TaskRow.state) == TaskState.OPEN.value,
+        OverrideRow: col(OverrideRow.ended_at).is_(None),
+        StepRow: col(StepRow.outcome).is_(None),
+        HoldRow: and_(holds.OPEN, col(HoldRow.source) == holds.SENT_AWAY),
+    }
+    found: set[str] = set()
+    with db.session() as session:
+        for table, criterion in still.items():
+            found |= set(session.exec(select(table.person_id).where(col(table.person_id).in_(ids), criterion)))
+    return found
+
+
 def in_both(session: Session, old: str, new: str) -> list[str]:
     """Apps in which both have an account."""
     rows = session.exec(select(LinkRow.app).where(col(LinkRow.person_id).in_([old, new]))).all()
@@ -186,3 +205,13 @@ def move_holds(db: Database, session: Session, old: str, new: str, stays: Collec
         holds.lift(db, old, row.source, f"goes on under {new}, the same human")
         holds.place(db, new, row.source, row.reason)
     return len(going)
+
+
+def doubt(db: Database, one: str, other: str, why: str) -> set[tuple[str, str]]:
+    """Make a question of a link again; returns the pairs that were linked."""
+    pairs = {(new, old) for new, old in links(db) if {new, old} == {one, other}}
+    with db.writing() as session:
+        for new, old in pairs:
+            mine = (col(IdentityRow.person_id) == new, col(IdentityRow.same_as) == old)
+            session.execute(update(IdentityRow).where(*mine).values(state=QUESTION, how=why, by="", answered_at=None))
+    return pairs
