@@ -157,6 +157,14 @@ def test_a_token_that_cannot_be_revoked_does_not_save_the_others(sso: Rig) -> No
     assert left(sso, id) == 1
 
 
+def test_a_token_that_went_in_between_is_no_failure(sso: Rig) -> None:
+    id = sso.make()
+    give_tokens(sso, grants=2, tokens=0)
+    sso.fault("^DELETE .*/grants/", "404")
+
+    assert sso.app.revoke_tokens(id) == Outcome.DONE and left(sso, id) == 1
+
+
 def test_revoking_that_did_nothing_shows_when_read(sso: Rig) -> None:
     id = sso.make()
     give_tokens(sso, grants=1, tokens=0)
@@ -249,6 +257,18 @@ def test_things_never_go_to_an_account_that_is_not_there(rig: Rig) -> None:
     for receiver in (WRONG, id, ""):
         with pytest.raises(Refused):
             rig.app.hand_over(id, receiver)
+
+    assert set(owners(rig)) == {id}
+
+
+def test_no_such_account_said_while_giving_is_no_success(rig: Rig) -> None:
+    """Whether the thing or its new owner is meant, the app does not say."""
+    id, boss = rig.make(1), rig.make(2)
+    give_things(rig)
+    rig.fault("^(POST|PATCH)", "404", times=None)
+
+    with pytest.raises(Refused):
+        rig.app.hand_over(id, boss)
 
     assert set(owners(rig)) == {id}
 
