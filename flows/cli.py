@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib import import_module
+from typing import Any
 
 from flows.settings import UnreadableEnvFile, load_settings, passing_folder
 
@@ -27,31 +29,66 @@ def point_prefect_here() -> None:
 point_prefect_here()
 
 import typer  # noqa: E402
+from typer.core import TyperGroup  # noqa: E402
 
-from flows.doors import demo, held, installation, people, record  # noqa: E402
+DOORS = {
+    "init": "installation:init",
+    "doctor": "installation:doctor",
+    "plan": "people:plan",
+    "sync": "people:sync",
+    "onboard": "people:onboard",
+    "move": "people:move",
+    "offboard": "leavers:offboard",
+    "grant": "exceptions:grant",
+    "override": "exceptions:override_app",
+    "legal-hold": "exceptions:legal_hold",
+    "held": "held:held_app",
+    "access": "record:access",
+    "history": "exceptions:history",
+    "task": "record:task_app",
+    "evidence": "record:evidence_app",
+    "demo": "demo:demo",
+    "up": "installation:up",
+}
+"""Command -> module of flows.doors and what stands for the command there. Loaded when asked for: whoever offboards
+somebody at once does not wait for what the demo needs."""
+
+
+class Doors(TyperGroup):
+    """All commands by name."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(DOORS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in DOORS:
+            return None
+        module, _, name = DOORS[cmd_name].partition(":")
+        return as_command(cmd_name, getattr(import_module(f"flows.doors.{module}"), name))
+
+
+def as_command(name: str, door: Any) -> Any:
+    """A function or a group of them as a command of this name."""
+    if not isinstance(door, typer.Typer):
+        function, door = door, typer.Typer(pretty_exceptions_enable=False, add_completion=False)
+        door.command(name)(function)
+    command = typer.main.get_command(door)
+    command.name = name
+    return command
+
 
 app = typer.Typer(
+    cls=Doors,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Makes every app agree with the HR system about who works here.",
     epilog="Start with `rollcall demo`, or `rollcall init` and `rollcall doctor`.",
 )
-for command in (
-    installation.init,
-    installation.doctor,
-    people.plan,
-    people.sync,
-    people.onboard,
-    people.move,
-    people.offboard,
-    record.access,
-    demo.demo,
-    installation.up,
-):
-    app.command()(command)
-app.add_typer(record.evidence_app, name="evidence")
-app.add_typer(record.task_app, name="task")
-app.add_typer(held.held_app, name="held")
+
+
+@app.callback()
+def rollcall() -> None:
+    """Makes every app agree with the HR system about who works here."""
 
 
 if __name__ == "__main__":

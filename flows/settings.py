@@ -13,10 +13,6 @@ from tempfile import mkdtemp
 from dotenv import dotenv_values
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
-from sqlalchemy import make_url
-from sqlalchemy.exc import ArgumentError
-
-from flows.record.database import normal
 
 ENV_FILE = Path(".env")
 
@@ -83,6 +79,11 @@ class Settings(BaseSettings):
     @classmethod
     def usable(cls, url: str) -> str:
         if url:
+            from sqlalchemy import make_url  # slow to load, and most have no URL
+            from sqlalchemy.exc import ArgumentError
+
+            from flows.record.database import normal
+
             try:
                 normal(make_url(url))
             except ArgumentError:

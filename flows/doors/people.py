@@ -149,26 +149,26 @@ def move(person_id: Id, on: On = None, no_wait: NoWait = False, as_json: Json = 
     person_run("change_access", {"person_id": person_id, "on": day(on)}, f"move {person_id}", no_wait, as_json)
 
 
-@plainly
-def offboard(
-    person_id: Id,
-    now: Annotated[bool, typer.Option("--now", help="At once, whatever HR says of the last day.")] = False,
-    on: On = None,
-    no_wait: NoWait = False,
-    as_json: Json = False,
-) -> None:
-    """End all access of a person whose last day is over; with --now, of anybody, at once.
-
-    Example: rollcall offboard 1042 --now
-    """
-    parameters = {"person_id": person_id, "immediate": now, "on": day(on)}
-    person_run("offboard_user", parameters, f"offboard {person_id}", no_wait, as_json)
-
-
 def person_run(flow: str, parameters: dict[str, Any], name: str, no_wait: bool, as_json: bool) -> None:
     """Start a person's run, follow it and tell how it ended."""
     tags = [f"person:{parameters['person_id']}"]
-    finished = run(run_flow(flow, parameters, name, tags, wait=not no_wait))
+    told(run(run_flow(flow, parameters, name, tags, wait=not no_wait)), no_wait, as_json)
+
+
+@plainly
+def follow(run_id: str, no_wait: bool, as_json: bool) -> None:
+    """Wait for a run that was started, and tell how it ended."""
+    told(run(found(run_id) if no_wait else ended(UUID(run_id))), no_wait, as_json)
+
+
+async def found(run_id: str) -> FlowRun:
+    """The run as it stands."""
+    async with get_client() as client:
+        return await client.read_flow_run(UUID(run_id))
+
+
+def told(finished: FlowRun, no_wait: bool, as_json: bool) -> None:
+    """A person's run, step by step; exit status 1 where it did not work."""
     steps = [] if no_wait else history.steps(Site.open().db, str(finished.id))
     if as_json:
         rows = [s.model_dump(mode="json", include={"step_id", "outcome", "error", "attempt"}) for s in steps]
