@@ -87,10 +87,12 @@ class Belongings(Words):
     tokens: Annotated[tuple[TokenList, ...], BeforeValidator(as_list)] = ()
     owned: Annotated[tuple[OwnedList, ...], BeforeValidator(as_list)] = ()
     hand_over: Call | None = None
-    """One call that gives all that `{id}` owns to `{to}`."""
+    """One call that gives all that `{id}` owns to `{to}`. It needs `owned`: what cannot be listed cannot be proved."""
 
     @model_validator(mode="after")
     def all_can_be_given(self) -> Belongings:
+        if self.hand_over and not self.owned:
+            raise ValueError("hand_over needs owned: without a list nobody sees whether it worked")
         if stuck := [one.kind for one in self.owned if (one.give is None) == (self.hand_over is None)]:
             raise ValueError(
                 f"owned ({', '.join(stuck)}): say how it is given, by `give` in each or by one `hand_over`"
@@ -146,7 +148,7 @@ class HandsOver:
         found = [(kept, kept.thing(row).id) for kept in self.options.owned for row in rows(self, kept, doing, id)]
         at = {"id": id, "to": to_id}
         tries = [giving(self.http, kept.give, doing, **at, owned=owned) for kept, owned in found if kept.give]
-        if self.options.hand_over and (found or not self.options.owned):
+        if self.options.hand_over and found:
             tries.append(giving(self.http, self.options.hand_over, doing, **at))
         return all_tried(tries)
 
@@ -192,7 +194,7 @@ def fitting(base: type[Base], options: Belongings) -> type[Base]:
     declared = {
         EndsSessions: options.sessions is not None,
         KeepsTokens: bool(options.tokens),
-        HandsOver: bool(options.owned or options.hand_over),
+        HandsOver: bool(options.owned),
     }
     return cast(type[Base], composed(cast(Any, base), tuple(part for part, wanted in declared.items() if wanted)))
 

@@ -376,6 +376,7 @@ def test_words_that_cannot_work_are_told(sso: Rig) -> None:
     assert "give one of revoke, revoke_all" in refusal(sso, tokens={"list": listed})
     assert "give one of revoke, revoke_all" in refusal(sso, tokens={"list": listed, "revoke": call, "revoke_all": call})
     assert "owned (key): say how it is given" in refusal(sso, owned={"kind": "key", "list": listed})
+    assert "hand_over needs owned: without a list" in refusal(sso, owned=[], hand_over=call)
     assert "unknown word 'revok' under options.tokens.0" in refusal(sso, tokens={"list": listed, "revok": call})
 
 
