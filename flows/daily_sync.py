@@ -109,23 +109,13 @@ def min_moment(then: datetime | date, moment: datetime | date) -> datetime | dat
 def keep(site: Site, feed: Feed, changed: pd.DataFrame, verdict: Verdict) -> None:
     """What HR said, and the holds that it places or lifts: all of it or nothing."""
     with site.db.writing():
-        hold(site, verdict)
-        hold_rows(site, feed)
+        hold(site, feed, verdict)
         gone = set(changed.loc[changed["status"] == Status.TERMINATED.value, "person_id"])
         for person_id in holds.people(site.db, holds.SENT_AWAY) & gone:
             holds.lift(site.db, person_id, holds.SENT_AWAY, "HR says now that the person has left")
         use_up(site, feed)
-        snapshots.save(site.db, site.rules.company.hr, feed.people, datetime.now(UTC))  # after the holds: see gate
-
-
-def hold_rows(site: Site, feed: Feed) -> None:
-    """The holds on people whose rows cannot be used."""
-    source = site.rules.company.hr
-    held = {h.employee_id: h.message for h in feed.held if h.employee_id}
-    for person_id in holds.people(site.db, source) - set(held):
-        holds.lift(site.db, person_id, source, "the row in HR is good again")
-    for person_id, message in held.items():
-        holds.place(site.db, person_id, source, message)
+        if not verdict.old:  # and after the holds: see gate.with_good_rows
+            snapshots.save(site.db, site.rules.company.hr, feed.people, datetime.now(UTC))
 
 
 def told(

@@ -27,9 +27,11 @@ from mappings.policies import BlastRadius
 from mappings.radius import Impact, effects, impact, weigh
 from mappings.rules import desired
 
-WHY_LIFTED = {TRUST: "the row in HR is plausible again", VANISHED: "HR has the record again"}
+MENDED = "the record in HR is good again"
 RELEASED = "released by "
 """How the reason begins for which a human lifted a hold; the same reason is then no reason any more."""
+FOR_EVER = datetime.max.replace(tzinfo=UTC)
+ONE_BREATH = timedelta(seconds=1)  # a hold that takes another's place is placed within the same transaction
 NAMED = 3  # held rows told in a message; the artifact has them all
 SHORT = 12  # characters of a feed's hash that people type
 
@@ -96,21 +98,20 @@ def known_before(site: Site, digest: str) -> Before | None:
 
 
 def held_since(site: Site) -> dict[str, datetime]:
-    """Everybody whom the feed's faults hold now, and since when without a break."""
+    """Everybody whom the feed's faults hold now, and since when without a break, be it for changing reasons."""
     ours = (TRUST, VANISHED, site.rules.company.hr)
-    wanted = select(HoldRow).where(col(HoldRow.source).in_(ours)).order_by(col(HoldRow.id))
-    begun: dict[tuple[str, str], datetime] = {}
+    wanted = select(HoldRow).where(col(HoldRow.source).in_(ours)).order_by(col(HoldRow.placed_at), col(HoldRow.id))
+    since: dict[str, datetime] = {}
+    until: dict[str, datetime] = {}
     with site.db.session() as session:
         for row in session.exec(wanted):
-            key = row.person_id, row.source
-            if row.lifted_at is None or row.lifted_why == holds.CHANGED:
-                begun.setdefault(key, row.placed_at)
-            else:
-                begun.pop(key, None)
-    since: dict[str, datetime] = {}
-    for (person, _), at in begun.items():
-        since[person] = min(at, since.get(person, at))
-    return since
+            if row.placed_at > until.get(row.person_id, row.placed_at):
+                since[row.person_id] = row.placed_at
+            since.setdefault(row.person_id, row.placed_at)
+            end = row.lifted_at + ONE_BREATH if row.lifted_at else FOR_EVER
+            until[row.person_id] = max(end, until.get(row.person_id, end))
+    open_now = {row.person_id for row in holds.held(site.db) if row.source in ours}
+    return {person: at for person, at in since.items() if person in open_now}
 
 
 def with_good_rows(site: Site, people: pd.DataFrame, since: Mapping[str, datetime]) -> pd.DataFrame:
@@ -162,16 +163,18 @@ def use_up(site: Site, feed: Feed) -> None:
 # people held
 
 
-def hold(site: Site, verdict: Verdict) -> None:
-    """Place the verdict's holds, and lift those whose reason is gone."""
-    placed = holds.held(site.db)
+def hold(site: Site, feed: Feed, verdict: Verdict) -> None:
+    """Place the holds on people whose rows are bad, doubtful or gone, and lift those whose reason is gone."""
+    rows = {row.employee_id: row.message for row in feed.held if row.employee_id}
+    found = {TRUST: verdict.held, VANISHED: verdict.vanished, site.rules.company.hr: rows}
     with site.db.writing():
-        for source, found in ((TRUST, verdict.held), (VANISHED, verdict.vanished)):
-            for row in placed:
-                if row.source == source and row.person_id not in found:
-                    holds.lift(site.db, row.person_id, source, WHY_LIFTED[source])
-            for person_id, why in found.items():
+        before = holds.held(site.db)
+        for source, people in found.items():
+            for person_id, why in people.items():
                 holds.place(site.db, person_id, source, why)
+        for row in before:
+            if row.source in found and row.person_id not in found[row.source]:
+                holds.lift(site.db, row.person_id, row.source, MENDED)
 
 
 def released(site: Site, source: str) -> set[tuple[str, str]]:

@@ -23,6 +23,8 @@ WORKING = (Status.ACTIVE.value, Status.NOTICE.value, Status.LEAVE.value)
 GOVERNING = ("department", "location", "country", "company", "cost_center", "worker_type", "work_email")
 """Columns that decide about access: who loses the value in one of them is held."""
 GONE = "HR has no record of {} any more; a record that vanishes is not a leaver"
+OLD = "HR says again what it said on"
+"""How the reason begins for which people of an old feed are held."""
 EARLIEST = pd.Timestamp(1950, 1, 1)
 TOLD = 4  # findings named in a message
 
@@ -42,7 +44,8 @@ class Before:
     held: frozenset[str] = frozenset()
     """Ids of people held already: what is wrong with them is no news, and does not count again."""
     stale: date | None = None
-    """The day of the older feed that this one equals to the letter, where it does."""
+    """The day of the older feed that this one equals to the letter, where it does. Mending an error can bring a file
+    back to what it was; then nobody's row differs but that of people who are held."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,11 @@ class Verdict:
     vanished: dict[str, str] = field(default_factory=dict)
     """The same for people who are not in the feed."""
 
+    @property
+    def old(self) -> bool:
+        """Whether the feed is one that was read before: then it is not the last good one."""
+        return any(OLD in why for why in self.held.values())
+
 
 def judge(
     feed: Feed, before: Before | None, company: Company, moment: datetime | date, accepted: bool = False
@@ -90,11 +98,12 @@ def judge(
         return Verdict(refusal(feed, found, None), gathered(reasons))
     pair = Pair(feed, before, company, status, moment)
     found = [] if accepted else list(pair.findings())
-    if before.stale and not accepted:
+    again = pair.again()
+    if before.stale and not accepted and not company.trust.old.allows(len(again), len(before.people)):
         return Verdict(stale(before.stale, before.day))
     if text := refusal(feed, found, before):
         return Verdict(text)
-    reasons += [] if accepted else list(pair.doubtful())
+    reasons += [] if accepted else [again, *pair.doubtful()]
     return Verdict("", gathered(reasons), gathered([pair.vanished()]))
 
 
@@ -224,6 +233,16 @@ class Pair:
         had = old.notna().to_numpy() if old is not None else np.zeros(len(self.new), dtype=bool)
         has = new.notna().to_numpy() if new is not None else np.zeros(len(self.new), dtype=bool)
         return int(had.sum()), had & ~has, differ(old, new, len(self.new)) & had & has
+
+    def again(self) -> pd.Series:
+        """A reason for each person of whom an old feed says something else than the last good one did."""
+        none = np.zeros(len(self.new), dtype=bool)
+        other = (
+            [differ(self.old.get(c), self.new.get(c), len(self.new)) for c in self.columns()]
+            if self.before.stale
+            else []
+        )
+        return because(self.new, np.logical_or.reduce([none, *other]), f"{OLD} {self.before.stale}: an old file?")
 
     def doubtful(self) -> Iterator[pd.Series]:
         """Reasons that only the comparison shows."""

@@ -41,6 +41,8 @@ class Trust(Words):
     """People whose rows cannot be used."""
     new: Limit = Limit(count=10, percent=50)
     """People whom nobody has heard of before."""
+    old: Limit = Limit(count=2, percent=0)
+    """People of whom a file says again, to the letter, what an older one said. Within it they are held one by one."""
 
 
 class BlastRadius(Words):

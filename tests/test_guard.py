@@ -255,6 +255,14 @@ def test_an_old_file_is_refused() -> None:
     )
 
 
+def test_an_old_file_brings_no_leaver_back() -> None:
+    good = faults.export(20)
+    row = faults.some(good, 1, seed=2)
+    verdict = weighed(good, believed(faults.left(good, row), stale=date(2026, 2, 20)))
+    assert verdict.held == {good["No"][row[0]]: "HR says again what it said on 2026-02-20: an old file?"}
+    assert (verdict.refusal, verdict.old) == ("", True)
+
+
 def test_people_held_already_do_not_count_again() -> None:
     good = faults.export(20)
     rows = faults.some(good, 4, seed=4)

@@ -33,7 +33,8 @@ def known(db: Database, person_id: str) -> bool:
 def all_of(db: Database) -> dict[str, str]:
     """person_id -> fingerprint, as text."""
     with db.session() as session:
-        return dict(session.execute(select(SettledRow.person_id, SettledRow.fingerprint)).tuples().all())  # type: ignore[call-overload]
+        rows = session.execute(select(SettledRow.person_id, SettledRow.fingerprint)).all()  # type: ignore[call-overload]
+        return {person_id: fingerprint for person_id, fingerprint in rows}
 
 
 def text(fingerprint: int) -> str:
