@@ -21,7 +21,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from ruamel.yaml import YAML
 
 POOL = "rollcall"
-QUEUES = {"leavers": 1, "default": 5, "bulk": 10}
+LEAVERS = "leavers"
+QUEUES = {LEAVERS: 1, "default": 5, "bulk": 10}
 """Work queue -> priority; 1 goes first."""
 
 

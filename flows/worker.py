@@ -10,7 +10,8 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -19,7 +20,7 @@ from uuid import UUID
 import anyio
 import anyio.abc
 from prefect.client.orchestration import get_client
-from prefect.exceptions import Abort
+from prefect.exceptions import Abort, ObjectNotFound
 from prefect.flows import load_flow_from_flow_run
 from prefect.runner._control_channel import ControlChannel
 from prefect.runner._flow_run_executor import FlowRunExecutionResult, FlowRunExecutorContext
@@ -31,7 +32,7 @@ from prefect.workers.process import ProcessJobConfiguration, ProcessVariables, P
 
 from flows import lifeline
 from flows.castaways import CLAIM, Claim, rescue
-from flows.deployments import POOL
+from flows.deployments import LEAVERS, POOL
 from flows.forks import Forks
 from flows.settings import load_settings
 
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from prefect.client.schemas.objects import FlowRun
 
 RESCUE_SECONDS = 15.0  # between looks for runs of dead workers
+KEPT_FOR_LEAVERS = 2  # places beyond the limit that no other runs take
 DRAIN_SECONDS = 4.0  # given to runs to finish when the worker is asked to stop
 
 log = logging.getLogger("prefect.rollcall.worker")
@@ -96,6 +98,8 @@ class ForkWorker(BaseWorker[ProcessJobConfiguration, ProcessVariables, ProcessWo
         self.in_flight: set[UUID] = set()
         self._stopping = False
         self._reported: set[UUID] = set()
+        self._leavers: set[UUID] = set()
+        self._leavers_queue: UUID | None = None
         self._forks = Forks()
         self._executors = FlowRunExecutorContext()
 
@@ -104,6 +108,9 @@ class ForkWorker(BaseWorker[ProcessJobConfiguration, ProcessVariables, ProcessWo
         await self._forks.start()
         await server_answers()
         await super().setup()
+        with suppress(ObjectNotFound):  # a pool that somebody made without it: then nobody goes first
+            queue = await self.client.read_work_queue_by_name(LEAVERS, work_pool_name=self._work_pool_name)
+            self._leavers_queue = queue.id
         await self._exit_stack.enter_async_context(self._executors)
         assert self._runs_task_group is not None
         self._runs_task_group.start_soon(self._keep_rescuing)
@@ -165,7 +172,20 @@ class ForkWorker(BaseWorker[ProcessJobConfiguration, ProcessVariables, ProcessWo
 
     async def _submit_scheduled_flow_runs(self, flow_run_response: list[Any]) -> list[FlowRun]:
         fresh = [entry for entry in flow_run_response if entry.flow_run.id not in self.in_flight]
-        return await super()._submit_scheduled_flow_runs(fresh)
+        return await super()._submit_scheduled_flow_runs(list(self._with_room(fresh)))
+
+    def _with_room(self, fresh: list[Any]) -> Iterator[Any]:
+        """Leavers' runs as they come; others only while as many places as are kept for leavers stay free."""
+        borrowed = set(self.limiter.statistics().borrowers)
+        self._leavers = {i for i in self._leavers if i in borrowed}
+        self._leavers |= {entry.flow_run.id for entry in fresh if entry.work_queue_id == self._leavers_queue}
+        room = self.limiter.total_tokens - KEPT_FOR_LEAVERS - len(borrowed - self._leavers)
+        for entry in fresh:
+            if entry.flow_run.id in self._leavers:
+                yield entry
+            elif room > 0 and entry.flow_run.id not in borrowed:
+                room -= 1
+                yield entry
 
     async def _propose_pending_state(self, flow_run: FlowRun) -> bool:
         """Take the run, saying in the state itself which process took it."""
@@ -237,7 +257,7 @@ def main() -> None:
     """`python -m flows.worker [LIFELINE_FD]`; PREFECT_API_URL names the server."""
     if len(sys.argv) > 1:
         lifeline.watch(int(sys.argv[1]), lifeline.end_gently)
-    asyncio.run(serve(ForkWorker(limit=load_settings().worker_limit, prefetch_seconds=0)))
+    asyncio.run(serve(ForkWorker(limit=load_settings().worker_limit + KEPT_FOR_LEAVERS, prefetch_seconds=0)))
 
 
 if __name__ == "__main__":

@@ -147,3 +147,16 @@ def zygote(engine: Engine) -> psutil.Process:
     """The process the worker forks its runs from."""
     worker = psutil.Process(engine.worker_pid())
     return until(lambda: [c for c in worker.children() if "flows.zygote" in c.cmdline()], "there is a zygote")[0]
+
+
+def test_a_leaver_does_not_wait_for_a_place(tmp_path: Path) -> None:
+    with started(tmp_path / "full", worker_limit=1) as engine:
+        first, second = engine.ask("slow"), engine.ask("slow")
+        engine.wait_marks(first)
+        leaver = engine.ask("first_line", "leavers")
+        engine.wait_state(leaver, "Completed")
+        busy = [run for run in (first, second) if engine.marks(run)]
+        for run in (first, second):
+            engine.set_state(run.id, Cancelling())
+
+        assert len(busy) == 1
