@@ -100,32 +100,43 @@ class Reader:
 
     def one(self, name: str, model: type[Model]) -> Model | None:
         """The file `name` as a model, or None with the problems noted."""
+        if not self.load(name):
+            return None
+        try:
+            return model.model_validate(plain(self.trees[name]))
+        except ValidationError as error:
+            self.problems += [describe(name, self.texts[name], self.trees[name], model, e) for e in error.errors()]
+        return None
+
+    def load(self, name: str) -> bool:
+        """Read the file `name` as YAML; False, with the problem noted, where it cannot be."""
         try:
             self.texts[name] = (self.folder / name).read_text(encoding="utf-8")
             self.trees[name] = YAML(typ="rt").load(self.texts[name])
-            return model.model_validate(plain(self.trees[name]))
+            return True
         except FileNotFoundError:
             self.problems.append(f"{name}: no such file in {self.folder}; `rollcall init` makes a folder to start from")
         except OSError as error:
             self.problems.append(f"{name}: cannot be read: {error.strerror or error}")
         except UnicodeDecodeError as error:
             self.problems.append(f"{name}{line_of_byte(error)}: not UTF-8 text (byte {error.start}); save it as UTF-8")
-        except ValidationError as error:
-            self.problems += [describe(name, self.texts[name], self.trees[name], model, e) for e in error.errors()]
         except (MarkedYAMLError, YAMLError) as error:
             mark = getattr(error, "problem_mark", None)
             line = f":{mark.line + 1}" if mark else ""
             problem = str(getattr(error, "problem", None) or error).splitlines()[0]
             self.problems.append(f"{name}{line}: not YAML: {problem}")
-        return None
+        return False
 
     def all(self, kind: str, model: type[Model]) -> dict[str, Model]:
         """All files of one kind by their names without the ending."""
+        found = {n: self.one(f"{kind}/{n}.yaml", model) for n in self.names(kind)}
+        return {name: words for name, words in found.items() if words is not None}
+
+    def names(self, kind: str) -> list[str]:
+        """The names, without the ending, of the files of one kind."""
         files = sorted(p.name for p in (self.folder / kind).glob("*.y*ml"))
         self.problems += [f"{kind}/{n}: the ending is .yaml; rename it" for n in files if not n.endswith(".yaml")]
-        names = [n for n in files if n.endswith(".yaml")]
-        found = {n.removesuffix(".yaml"): self.one(f"{kind}/{n}", model) for n in names}
-        return {name: words for name, words in found.items() if words is not None}
+        return [n.removesuffix(".yaml") for n in files if n.endswith(".yaml")]
 
     def line(self, name: str, *loc: str | int) -> str:
         """`file:line` of what stands at `loc` in the file."""
@@ -217,7 +228,7 @@ def known_words(model: type[BaseModel], loc: tuple[Any, ...]) -> list[str]:
         if part in model.model_fields:
             inner = next(models_in(model.model_fields[part].annotation), None)
             model = inner or model
-    return list(model.model_fields)
+    return [field.alias or name for name, field in model.model_fields.items()]
 
 
 def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
