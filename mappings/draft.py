@@ -214,14 +214,21 @@ class Draft:
     def lose(self, app: str, here: Known, why: str) -> None:
         """Steps that end an account, by the app's own policy."""
         rules, account = self.rules.apps[app], here.account
-        if not self.terms.leaving and self.kept(app, "", here):
-            for name in set(here.entitlements) & set(here.granted):
+        if not self.terms.leaving and self.stays(app, here):
+            for name in sorted(set(here.entitlements) & set(here.granted)):
                 self.end(app, name, here)
             return
         if account and rules.leaver != "keep" and not self.close(app, rules, here, why):
             return
         for name in here.entitlements:
             self.add(app, Verb.REVOKE, why, entitlement=name)
+
+    def stays(self, app: str, here: Known) -> bool:
+        """Whether an account that no rule gives is left alone: in its grace days, or because others made it."""
+        if here.account and "" not in here.granted and not self.puts_back(app):
+            self.notes.append(f"{app}: there is an account, which was not given by Rollcall; left alone")
+            return True
+        return self.kept(app, "", here)
 
     def close(self, app: str, rules: AppRules, here: Known, why: str) -> bool:
         """Disable or delete the account with all that goes with it; whether entitlements are left to be revoked."""

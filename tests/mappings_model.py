@@ -60,7 +60,7 @@ class Model:
             assert account is None, "a second account"
             names = frozenset(step.entitlements)
             self.accounts[app] = Account(id=f"{app}/1", key="ana", attributes=step.attributes, entitlements=names)
-            self.granted.setdefault(app, {}).update(dict.fromkeys(names, "by hand"))
+            self.granted.setdefault(app, {}).update(dict.fromkeys(names, "by hand") | {"": step.why})
             self.ours[app] = True
             return
         assert account is not None, "a step without an account"

@@ -53,7 +53,7 @@ def worlds(draw: st.DrawFn) -> World:
             id=f"{name}/1", key="ana", active=draw(st.booleans()), attributes=draw(attributes), entitlements=held
         )
         model.accounts[name] = account
-        model.granted[name] = {e: "earlier" for e in held if draw(st.booleans())}
+        model.granted[name] = {e: "earlier" for e in ("", *held) if draw(st.booleans())}
         if (ours := draw(st.sampled_from((True, False, None)))) is not None:
             model.ours[name] = ours
     leaving = draw(st.sampled_from(("", "HR: gone")))
@@ -74,6 +74,7 @@ def target_of(name: str) -> st.SearchStrategy[Target]:
 def test_any_allowed_order_gives_exactly_the_targets_and_then_nothing_is_left(world: World, data: st.DataObject):
     model, before = world.model, dict(world.model.accounts)
     others = {n: a.entitlements - set(model.granted[n]) for n, a in before.items()}
+    ours = {n for n in before if "" in model.granted[n]}
     drawn = model.plan(world.targets, world.leaving, new_email="ana@x.example" if world.targets else None)
 
     model.carry_out(drawn, lambda ready: data.draw(st.sampled_from(ready)))
@@ -81,8 +82,10 @@ def test_any_allowed_order_gives_exactly_the_targets_and_then_nothing_is_left(wo
     for name in NAMES:
         if name in world.targets:
             check_gained(world, name, others.get(name, frozenset()), before.get(name))
-        elif name in before:
+        elif name in before and (world.leaving or name in ours):
             check_lost(model, name, before[name])
+        elif name in before:
+            check_left_alone(model.accounts[name], before[name], others[name])
         else:
             assert name not in model.accounts
     assert model.plan(world.targets, world.leaving).steps == ()
@@ -99,6 +102,12 @@ def check_gained(world: World, name: str, others: frozenset[str], before: Accoun
     for key, value in target.attributes.items():
         there = account.attributes[key]
         assert there == value or (key == "email" and there.casefold() == value.casefold())
+
+
+def check_left_alone(account: Account, before: Account, others: frozenset[str]) -> None:
+    """An account that somebody else made: only what Rollcall added to it goes."""
+    assert (account.active, account.attributes) == (before.active, before.attributes)
+    assert account.entitlements == others
 
 
 def check_lost(model: Model, name: str, before: Account) -> None:
