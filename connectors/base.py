@@ -60,6 +60,9 @@ class App(Protocol):
 class Grants(Protocol):
     """An app that has entitlements: groups, roles, teams, licences."""
 
+    lists_entitlements: bool
+    """Whether `accounts()` tells them too; where not, none there means unknown, and `read` knows."""
+
     def entitlements(self) -> Iterator[str]:
         """Names of all entitlements the app knows."""
 

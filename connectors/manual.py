@@ -34,6 +34,8 @@ class Options(Words):
 class Manual:
     """Keeps App and Grants. No verb makes a call."""
 
+    lists_entitlements = False
+
     def __init__(self, name: str, rules: AppRules) -> None:
         self.name, self.rules = name, rules
 

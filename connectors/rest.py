@@ -239,6 +239,23 @@ class RestWithGrants(Rest):
         self.ids: dict[str, str] = {}
         """Entitlement name -> id, as last listed."""
         self.lock = threading.Lock()
+        self.lists_entitlements = self.access.held.field is not None or self.access.members is not None
+
+    def accounts(self) -> Iterator[Account]:
+        """1 call per page; before them, where `members` is declared, 1 per page of each entitlement's accounts."""
+        held = self.holders() if self.access.members else None
+        for row in self.rows(self.users.list, "list accounts"):
+            yield self.account(row, None if held is None else frozenset(held.get(self.id_of(row), ())))
+
+    def holders(self) -> dict[str, set[str]]:
+        """Account's id -> names of the entitlements it holds, by asking the entitlements."""
+        assert self.access.members is not None
+        found: dict[str, set[str]] = {}
+        known = self.listed_ids() if self.access.list else {name: name for name in self.rules.entitlements or ()}
+        for name, id in known.items():
+            for row in self.rows(self.access.members, f"list the accounts with {name!r}", entitlement=id):
+                found.setdefault(self.id_of(row), set()).add(name)
+        return found
 
     def entitlements(self) -> Iterator[str]:
         """1 call per page."""

@@ -95,6 +95,9 @@ class Entitlements(Words):
     name: str = "name"
     """Fields of an entitlement (dotted)."""
     held: Held
+    members: Listing | None = None
+    """The accounts that hold `{entitlement}`: where accounts do not show what they hold, a listing of all accounts
+    reads these lists instead of asking for each account."""
     grant: Call
     revoke: Call
 

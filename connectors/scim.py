@@ -54,6 +54,8 @@ class Options(Belongings):
 class Scim:
     """Users and groups of one SCIM server; keeps App and Grants."""
 
+    lists_entitlements = True
+
     def __init__(self, name: str, rules: AppRules, options: Options, http: Http) -> None:
         self.name, self.title, self.http, self.options = name, rules.title, http, options
         self.sessions = options.sessions
