@@ -10,7 +10,8 @@ from datetime import UTC, date, datetime, time
 import pandas as pd
 
 from connectors.errors import ConnectorError
-from flows.addresses import manager_email, work_address
+from flows.addresses import derived, manager_email, work_address
+from flows.identities import of_person
 from flows.record import history, holdings, holds, overrides, settled, snapshots
 from flows.record.tables import LinkRow
 from flows.seeing import AT_ONCE, Seen, known_of, prepare, read_apps
@@ -85,18 +86,22 @@ def look(
     Raises NotInHr, RowHeld, ConnectorError (HR or the SSO cannot be read) or RulesError.
     """
     moment = moment or datetime.now(UTC)
-    word = understood(site, person_id, moment, leaving, before)
+    word = understood(site, person_id, moment, leaving, before, keep=reserve)
     address, new = work_address(site, word.person, bool(word.leaving), reserve)
     boss = manager_email(site, word.person.manager_id, bool(word.leaving))
-    values = values_of(word.person.model_copy(update={"work_email": address}), manager_email=boss)
+    values = values_of(
+        word.person.model_copy(update={"work_email": address}),
+        manager_email=boss,
+        **derived(site, person_id, address),
+    )
     wanted = {} if word.leaving else should_have(site, word, address, values)
-    links = holdings.links(site.db, person_id)
+    links = holdings.links(site.db, word.holder)
     open_ends = {row.app for row in history.unfinished(site.db, person_id)}
     with ThreadPoolExecutor(AT_ONCE) as ahead:
         prepare(site, wanted, ahead)
         matter = {*wanted, *links, *open_ends}
         seen = before.seen if before else read_apps(site, matter, links, values, everywhere=bool(word.leaving))
-    known = {s.app: known_of(site, person_id, s, links.get(s.app)) for s in seen}
+    known = {s.app: known_of(site, word.holder, s, links.get(s.app)) for s in seen}
     drawn = plan(
         person_id,
         values.get("user_name") or word.person.display_name,
@@ -110,7 +115,7 @@ def look(
         site=site,
         person=word.person,
         status=word.status,
-        fingerprint=fingerprint_of(site, word, address),
+        fingerprint=fingerprint_of(site, word, address if new else word.person.work_email),
         frame=word.frame,
         seen=seen,
         plan=with_ends(drawn, word.overrides),
@@ -141,12 +146,20 @@ class Word:
     leaving: str
     at: datetime
     overrides: list[Override]
+    holder: str
+    """The id under which the record knows what is in place: that of an older record of the same human, at times."""
 
 
-def understood(site: Site, person_id: str, moment: datetime | date, leaving: str, before: Case | None) -> Word:
+def understood(
+    site: Site, person_id: str, moment: datetime | date, leaving: str, before: Case | None, keep: bool
+) -> Word:
     """HR's row of the person and what it means; raises RowHeld where it cannot be used."""
     at = instant(moment)
     frame = before.frame if before else said_by_hr(site, person_id, day_of(moment), bool(leaving))
+    acting = of_person(site, frame, moment, keep, ending=bool(leaving))
+    if acting.elsewhere:
+        raise RowHeld(acting.elsewhere)
+    frame = acting.frame
     exceptions = overrides.in_force(site.db, at, person_id)
     row = with_values(frame, exceptions)
     statuses, present = standing(row, site.rules.company, moment)
@@ -156,7 +169,8 @@ def understood(site: Site, person_id: str, moment: datetime | date, leaving: str
         raise RowHeld(f"{person_id} is held: HR has no hire date. Nothing was changed. Mend the row in HR.")
     leaving = leaving or holds.reason(site.db, person_id, holds.SENT_AWAY)
     here = bool(present.iloc[0]) and not leaving
-    return Word(frame, row, person, status, here, leaving or ("" if here else why_gone(person, status)), at, exceptions)
+    leaving = leaving or ("" if here else why_gone(person, status))
+    return Word(frame, row, person, status, here, leaving, at, exceptions, acting.holder)
 
 
 def should_have(site: Site, word: Word, address: str | None, values: dict[str, str]) -> dict[str, Target]:
@@ -174,6 +188,7 @@ def terms_of(site: Site, word: Word, new_email: str | None, putting_back: bool) 
         at=word.at,
         leaving=word.leaving,
         new_email=new_email,
+        new_email_why="the name changed" if word.person.work_email else Terms.new_email_why,
         can=site.can,
         approver=contractors.approver if word.person.worker_type in contractors.types else "",
         putting_back=putting_back,

@@ -18,6 +18,7 @@ from flows.case import day_of
 from flows.due import Started, check_sso, due, leavers, start
 from flows.gate import believed, hold, read, served, use_up, weighed
 from flows.graph import named
+from flows.identities import resolve
 from flows.record import holds, snapshots
 from flows.record.tables import HoldRow
 from flows.report import table
@@ -40,6 +41,7 @@ async def daily_sync(on: date | None = None) -> State[Any]:
         feed: Feed = await finished("read HR", lambda: read(site, day_of(moment)))
         verdict: Verdict = await finished("trust gate", lambda: believed(site, feed, moment))
         changed: pd.DataFrame = await finished("classify", lambda: classify(site, feed, moment))
+        await finished("who is who", lambda: resolve(site, feed.people, moment))
         await asyncio.to_thread(keep, site, feed, changed, verdict)  # before the runs: addresses are taken from there
         who: pd.DataFrame = await finished("find who is due", lambda: served(site, due(site, feed.people, moment)))
         waits: Impact = await finished("blast radius", lambda: weighed(site, feed.people, who, moment))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
 import anyio
@@ -22,6 +23,7 @@ from prefect.client.schemas.objects import StateType
 from sqlmodel import col, select
 
 from flows.case import instant
+from flows.identities import resolve
 from flows.record import history, holdings, holds, overrides, settled
 from flows.record.database import Database
 from flows.record.decided import ApprovalRow, Decision
@@ -53,6 +55,7 @@ class Started:
 
 def due(site: Site, people: pd.DataFrame, moment: datetime | date) -> pd.DataFrame:
     """The people who need a run, leavers first: person_id, flow, user_name."""
+    people = resolve(site, people, moment, keep=False)
     exceptions = overrides.in_force(site.db, instant(moment))
     people = with_values(people, exceptions)
     status, here = standing(people, site.rules.company, moment)
@@ -98,20 +101,21 @@ def leavers(who: pd.DataFrame) -> pd.DataFrame:
     return who[who["flow"] == "offboard_user"]
 
 
-async def start(who: pd.DataFrame, on: date | None, by: str, once: str = "") -> list[Started]:
+async def start(who: pd.DataFrame, on: date | None, by: str, once: str = "", put_back: bool = False) -> list[Started]:
     """Start one run per row of `who`, in order; people with a run under way are left to it.
 
     `by`: id of the run that starts them. `once`: a word that makes starting the same person's run again, with
-    the same word, do nothing.
+    the same word, do nothing. `put_back`: see change_access.
     """
+    who = who.assign(put_back=put_back)
     async with get_client() as client:
         busy = await under_way(client)
         ids = {flow: (await client.read_deployment_by_name(f"{flow}/{flow}")).id for flow in who["flow"].unique()}
-        rows: Sequence[dict[str, str]] = who.to_dict("records")  # type: ignore[assignment]
+        rows: Sequence[dict[str, Any]] = who.to_dict("records")  # type: ignore[assignment]
         found: dict[int, Started] = {}
         limit = anyio.CapacityLimiter(AT_ONCE)
 
-        async def one(number: int, row: dict[str, str]) -> None:
+        async def one(number: int, row: dict[str, Any]) -> None:
             async with limit:
                 waits = row["person_id"] in busy
                 run = None if waits else await start_one(client, ids[row["flow"]], row, on, by, once)
@@ -124,10 +128,12 @@ async def start(who: pd.DataFrame, on: date | None, by: str, once: str = "") -> 
 
 
 async def start_one(
-    client: PrefectClient, deployment: UUID, row: dict[str, str], on: date | None, by: str, once: str
+    client: PrefectClient, deployment: UUID, row: dict[str, Any], on: date | None, by: str, once: str
 ) -> str:
     """Start a run; returns its id."""
-    parameters = {"person_id": row["person_id"]} | ({"on": on.isoformat()} if on else {})
+    parameters: dict[str, Any] = {"person_id": row["person_id"]} | ({"on": on.isoformat()} if on else {})
+    if row.get("put_back") and row["flow"] == "change_access":
+        parameters["put_back"] = True
     run = await client.create_flow_run_from_deployment(
         deployment,
         parameters=parameters,
@@ -144,7 +150,7 @@ def attempt(by: str) -> str:
     return f"{by}:{runtime.flow_run.run_count}"
 
 
-def run_name(row: dict[str, str]) -> str:
+def run_name(row: dict[str, Any]) -> str:
     """`onboard ken.sanchez`."""
     return f"{VERBS[row['flow']]} {row['user_name']}"
 

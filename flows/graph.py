@@ -19,7 +19,7 @@ from flows.case import Case, NotInHr, RowHeld, look
 from flows.loose_ends import adopt, drop_moot, note_ends, tie_up
 from flows.manual_task import start_manual_task, withdraw
 from flows.proof import prove, still_wrong
-from flows.record import history, holds, settled, tasks
+from flows.record import history, holds, identities, settled, tasks
 from flows.record.lease import Busy, lease
 from flows.record.tables import StepOutcome
 from flows.site import Site
@@ -32,24 +32,33 @@ LEASE_WAIT = 120.0  # seconds a run waits for another run of the same person
 OK = (StepOutcome.DONE, StepOutcome.ALREADY)
 
 
-async def run_person(verb: str, person_id: str, moment: datetime | date | None, leaving: str = "") -> State[Any]:
+async def run_person(
+    verb: str, person_id: str, moment: datetime | date | None, leaving: str = "", putting_back: bool = False
+) -> State[Any]:
     """Look, plan, carry out, verify, prove: the body of the three person flows. Returns the run's final state."""
     site = await asyncio.to_thread(Site.open)
+    person_id = identities.holder(site.db, person_id) if leaving else person_id  # the record that has the accounts
     run_id = str(runtime.flow_run.id)
     try:
         with lease(site.db, person_id, f"{verb} run {run_id}", wait_seconds=LEASE_WAIT):
-            return await carry_out(site, verb, person_id, moment, leaving, run_id)
+            return await carry_out(site, verb, person_id, moment, leaving, run_id, putting_back)
     except (ConnectorError, NotInHr, RowHeld, RulesError, Busy, OutOfPlace) as error:
         await report.refused(verb, person_id, str(error))
         return Failed(message=str(error))
 
 
 async def carry_out(
-    site: Site, verb: str, person_id: str, moment: datetime | date | None, leaving: str, run_id: str
+    site: Site,
+    verb: str,
+    person_id: str,
+    moment: datetime | date | None,
+    leaving: str,
+    run_id: str,
+    putting_back: bool,
 ) -> State[Any]:
     """The graph for one person, from the first read to the signed packet."""
     started = datetime.now(UTC)
-    first = named("read HR and apps, plan", lambda: look_well(site, person_id, moment, leaving)).submit()
+    first = named("read HR and apps, plan", lambda: look_well(site, person_id, moment, leaving, putting_back)).submit()
     case: Case = await asyncio.to_thread(first.result)
     check_place(verb, case)
     if leaving:  # whatever runs next, by hand or by schedule, must not give it all back
@@ -92,11 +101,15 @@ def ends(case: Case, futures: dict[str, PrefectFuture[Any]]) -> list[PrefectFutu
     return [future for i, future in futures.items() if i not in upstream]
 
 
-def look_well(site: Site, person_id: str, moment: datetime | date | None, leaving: str) -> Case:
+def look_well(
+    site: Site, person_id: str, moment: datetime | date | None, leaving: str, putting_back: bool = False
+) -> Case:
     """Look; where an earlier run was cut off, note what it did and plan again from the same look: a write of its
     that lands meanwhile must not be called lost here and be found there."""
-    case = look(site, person_id, moment, leaving, reserve=True)
-    return look(site, person_id, moment, leaving, reserve=True, before=case) if tie_up(case) else case
+    case = look(site, person_id, moment, leaving, reserve=True, putting_back=putting_back)
+    if not tie_up(case):
+        return case
+    return look(site, person_id, moment, leaving, reserve=True, before=case, putting_back=putting_back)
 
 
 def named(name: str, fn: Callable[[], Any]) -> Task[..., Any]:

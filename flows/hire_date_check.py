@@ -16,6 +16,7 @@ from flows.daily_sync import ask, sso_refusal
 from flows.due import due, leavers, start
 from flows.gate import served, weighed
 from flows.graph import named
+from flows.identities import resolve
 from flows.record import marks, snapshots
 from flows.site import Site
 from mappings.day import status_at
@@ -58,6 +59,7 @@ def come(site: Site, last: Any, moment: datetime) -> tuple[pd.DataFrame, Impact]
         nobody = pd.DataFrame(columns=["person_id", "flow", "user_name"], dtype="string")
         return nobody, Impact(nobody, nobody)
     people = latest[1]
+    resolve(site, people, moment)  # what the older record of somebody who begins today has goes to the newer one
     who = served(site, due(site, people, moment))
     waits = weighed(site, people, who, moment)
     if last is not None:

@@ -76,7 +76,10 @@ def of_person(
     if keep:
         follow(site, people, found, moment, mine=person_id)
     row = found.people[found.people["employee_id"] == person_id].reset_index(drop=True)
-    return Acting(frame.assign(last_day=row["last_day"].to_numpy()), "", identities.holder(site.db, person_id))
+    holder = identities.holder(site.db, person_id)
+    busy = f"what {person_id} has is still under {holder}, the same human. Nothing was changed. Run this again."
+    waits = busy if keep and holder != person_id else ""
+    return Acting(frame.assign(last_day=row["last_day"].to_numpy()), waits, holder)
 
 
 def held(person_id: str, why: str) -> str:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from connectors.base import Prepares
 from connectors.errors import ConnectorError
-from flows.record import history, holdings
+from flows.record import history, holdings, identities
 from flows.record.tables import HeldRow, LinkRow
 from flows.site import Site
 from mappings.access import Account, Target
@@ -94,7 +94,8 @@ def from_record(site: Site, link: LinkRow | None) -> Account | None:
 def another_persons(site: Site, name: str, account: Account, values: dict[str, str]) -> bool:
     """Whether the account carries another employee_id than this person's."""
     fields = [f for f, template in site.rules.apps[name].attributes.items() if template == "{employee_id}"]
-    return any(account.attributes.get(f, values["employee_id"]) not in ("", values["employee_id"]) for f in fields)
+    mine = {"", *identities.human(site.db, values["employee_id"])}
+    return any(account.attributes.get(f, "") not in mine for f in fields)
 
 
 def known_of(site: Site, person_id: str, seen: Seen, link: LinkRow | None) -> Known:

@@ -11,7 +11,7 @@ from connectors.base import App, Grants, Outcome, Owns, Sessions, Tokens
 from connectors.errors import ConnectorError, Mismatch, NeedsHuman, Refused
 from connectors.hr.base import WriteBack
 from flows.case import Case
-from flows.record import emails, history, holdings, tasks
+from flows.record import emails, history, holdings, identities, tasks
 from flows.record.tables import StepOutcome, TaskRow
 from mappings.access import Account
 from mappings.plan import FAREWELL, Step, Verb
@@ -150,10 +150,10 @@ def create(case: Case, step: Step, app: App, looked: bool) -> Outcome:
 def refuse_anothers(case: Case, step: Step, app: App, ident: str) -> None:
     """Never take over an account that carries somebody else's employee_id."""
     account = app.read(ident)
-    mine = case.person.employee_id
+    mine = identities.human(case.site.db, case.person.employee_id)
     for field, template in case.site.rules.apps[step.app].attributes.items():
         theirs = account.attributes.get(field) if account else None
-        if template == "{employee_id}" and theirs and theirs != mine:
+        if template == "{employee_id}" and theirs and theirs not in mine:
             doing = f"create the account of {case.user_name}"
             why = f"the account {account.key if account else ident} belongs to employee {theirs}"
             todo = "Give one of the two another address in HR, then run this again."
@@ -177,7 +177,9 @@ def assign_email(case: Case, step: Step) -> tuple[Outcome, dict[str, Any]]:
         raise Refused("hr", "assign e-mail", f"{address} was taken meanwhile", "Run this again.")
     source = case.site.hr
     if "work_email" in case.site.rules.hr.write_back and isinstance(source, WriteBack):
-        return source.write_work_email(person_id, address), {"work_email": address, "in_hr": True}
+        outcome = source.write_work_email(person_id, address, instead_of=case.person.work_email or "")
+        emails.told_hr(case.site.db, person_id, address)
+        return outcome, {"work_email": address, "in_hr": True}
     return Outcome.DONE, {"work_email": address, "in_hr": False}
 
 

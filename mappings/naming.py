@@ -29,6 +29,18 @@ def latin(name: str) -> str:
     return anyascii("".join(c for c in name if unicodedata.category(c) not in SYMBOLS)).lower()
 
 
+def called(person: Person) -> str:
+    """The name that addresses are made of, as it is compared to tell whether it changed."""
+    return f"{fold(person.preferred_name or person.given_name)} {fold(person.family_name)}".strip()
+
+
+def follows(address: str, person: Person, emails: Emails) -> bool:
+    """Whether the naming rule would make this address for the person, numbers aside."""
+    local = address.casefold().partition("@")[0]
+    first = itertools.islice(addresses(person, emails), len(emails.pattern))
+    return any(re.fullmatch(re.escape(a.partition("@")[0]) + r"\d*", local) for a in first)
+
+
 def addresses(person: Person, emails: Emails) -> Iterator[str]:
     """Addresses for a person in order of preference, without end: the patterns, then the first one numbered from 2."""
     folded = {k: fold(v) for k, v in values_of(person).items()}

@@ -103,7 +103,7 @@ def values_of(person: Person, **derived: str | None) -> dict[str, str]:
     plain = person.model_dump(mode="json", exclude={"extras"}, exclude_none=True)
     known = {"display_name": person.display_name} | {k: v for k, v in derived.items() if v and k in DERIVED}
     if person.work_email:
-        known["user_name"] = person.work_email.partition("@")[0]
+        known.setdefault("user_name", person.work_email.partition("@")[0])
     return {k: str(v) for k, v in plain.items()} | {EXTRA + k: v for k, v in person.extras.items()} | known
 
 

@@ -86,7 +86,7 @@ class BambooHr:
         row = self.employee(employee_id, self.fields, f"read person {employee_id}")
         return self.frame([row] if row else [])
 
-    def write_work_email(self, employee_id: str, address: str) -> Outcome:
+    def write_work_email(self, employee_id: str, address: str, instead_of: str = "") -> Outcome:
         """2 or 3 calls."""
         doing = f"write work e-mail of person {employee_id}"
         if "work_email" not in self.rules.write_back:
@@ -95,7 +95,7 @@ class BambooHr:
         held = self.work_email(employee_id, doing)
         if held.casefold() == address.casefold():
             return Outcome.ALREADY
-        if held:
+        if held and held.casefold() != instead_of.casefold():
             raise Refused(self.name, doing, f"there is already {held}", f"Decide which is right, {held} or {address}.")
         self.http.request("POST", person_path(employee_id), doing=doing, json={self.email: address})
         if (shown := self.work_email(employee_id, doing)).casefold() != address.casefold():

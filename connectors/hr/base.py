@@ -35,5 +35,5 @@ class Source(Protocol):
 class WriteBack(Protocol):
     """An HR system that can be told what Rollcall has made."""
 
-    def write_work_email(self, employee_id: str, address: str) -> Outcome:
-        """Set the work e-mail where there is none; Refused where there is a different one. Read back."""
+    def write_work_email(self, employee_id: str, address: str, instead_of: str = "") -> Outcome:
+        """Set the work e-mail where there is none, or that one; Refused where there is a different one. Read back."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from sqlmodel import col, select
 
+from flows.record import marks
 from flows.record.database import Database, now
 from flows.record.tables import EmailRow
 
+MARK = "work e-mail of {}"
 AT_ONCE = 500  # addresses per query; SQLite allows 32,766 parameters
 
 
@@ -27,6 +30,33 @@ def of_person(db: Database, person_id: str) -> list[str]:
     mine = select(EmailRow.spelling).where(EmailRow.person_id == person_id)
     with db.session() as session:
         return list(session.exec(mine.order_by(col(EmailRow.reserved_at).desc())))
+
+
+class Assigned(NamedTuple):
+    """The address that Rollcall gave a person last, and the name it was made of."""
+
+    address: str
+    name: str
+    in_hr: bool
+    """Whether HR has shown it since."""
+
+
+def assign(db: Database, person_id: str, address: str, name: str, in_hr: bool = False) -> None:
+    """Note which of a person's addresses counts, and the name it was made of."""
+    marks.set(db, MARK.format(person_id), {"address": address, "name": name, "in_hr": in_hr})
+
+
+def assigned(db: Database, person_id: str) -> Assigned | None:
+    """What was noted last; nothing for addresses that people gave."""
+    said = marks.get(db, MARK.format(person_id))
+    return Assigned(str(said["address"]), str(said["name"]), bool(said["in_hr"])) if isinstance(said, dict) else None
+
+
+def told_hr(db: Database, person_id: str, address: str) -> None:
+    """Note that HR shows the address now: whatever it shows later was meant."""
+    said = assigned(db, person_id)
+    if said is not None and folded(said.address) == folded(address):
+        assign(db, person_id, said.address, said.name, in_hr=True)
 
 
 def taken(db: Database, addresses: Iterable[str]) -> set[str]:
