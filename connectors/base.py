@@ -82,6 +82,14 @@ class Prepares(Protocol):
 
 
 @runtime_checkable
+class Mailboxes(Protocol):
+    """An app that can be asked for addresses that are not its keys."""
+
+    def holds_address(self, address: str) -> bool:
+        """Whether any account has this address, as its key or as an alias."""
+
+
+@runtime_checkable
 class Sessions(Protocol):
     """An app whose sessions can be ended."""
 
@@ -97,7 +105,7 @@ class Tokens(Protocol):
         """Those of the account; none where it is gone."""
 
     def revoke_tokens(self, id: str) -> Outcome:
-        """Make all of them worthless. ALREADY where there are none. What one refuses is raised after the others."""
+        """Make all of them worthless. ALREADY where there are none. What fails at one is raised after the others."""
 
 
 @runtime_checkable
@@ -108,5 +116,5 @@ class Owns(Protocol):
         """What the account owns; nothing where it is gone."""
 
     def hand_over(self, id: str, to_id: str) -> Outcome:
-        """Give all of it to the account `to_id`. ALREADY where it owns nothing. What one refuses is raised after the
+        """Give all of it to the account `to_id`. ALREADY where it owns nothing. What fails at one is raised after the
         others; Refused where the two are one account."""

@@ -87,6 +87,19 @@ class Scim:
         user = self.search(key)
         return self.account(user, self.shown_groups(user)) if user else None
 
+    def holds_address(self, address: str) -> bool:
+        """1 call; where the filter is refused or ignored, the whole list."""
+        doing, word = f"look for the address {address}", address.casefold()
+        by = " or ".join(f"{path} eq {quoted(address)}" for path in (parse(self.key).path, "emails.value"))
+        try:
+            return any(
+                word in own(user, self.key) for user in self.users(doing, **({"filter": by} if self.filters else {}))
+            )
+        except Refused as error:
+            if error.status not in UNFILTERED:
+                raise
+        return any(word in own(user, self.key) for user in self.users(doing))
+
     def read(self, id: str) -> Account | None:
         """1 call, 2 at servers whose users do not carry their groups."""
         try:
@@ -283,6 +296,13 @@ def connect(name: str, rules: AppRules, options: Options, secrets: Mapping[str, 
     sent = {"Accept": "application/scim+json, application/json", **options.headers}
     http = Http(name, client(options.url, options.auth, sent), secrets, rules.limits, str(rules.options["url"]))
     return fitting(Scim, options)(name, rules, options, http)
+
+
+def own(user: Resource, key: str) -> set[str]:
+    """The key and the addresses of a user, casefolded."""
+    mails = user.get("emails") or ()
+    words = [flat(user, [key]).get(key, ""), *(str(m.get("value", "")) for m in mails if isinstance(m, dict))]
+    return {word.casefold() for word in words}
 
 
 def user_path(id: str) -> str:
