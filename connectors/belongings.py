@@ -17,7 +17,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from connectors.base import Outcome
 from connectors.calls import GONE, Call, EndsSessions
-from connectors.errors import Refused
+from connectors.errors import ConnectorError, Refused, Retryable
 from connectors.fields import pick, text
 from connectors.http import Http
 from connectors.listing import Listing, Row
@@ -26,6 +26,7 @@ from mappings.access import Owned, Token, TokenKind
 from mappings.words import Words, as_list
 
 Base = TypeVar("Base")
+FAILURES = 3  # calls in a row without an answer, after which an app is taken to be down
 
 
 class Kept(Words):
@@ -34,7 +35,7 @@ class Kept(Words):
     list: Listing
     """With `{id}`, the account's."""
     pages: Paging | None = None
-    """Left out: paged as the app's other lists."""
+    """Left out: a REST app's list is paged as its others, a SCIM app's comes in one answer."""
     id: str = "id"
     name: str = "name"
     """Fields of a thing (dotted)."""
@@ -177,15 +178,20 @@ def giving(http: Http, call: Call, doing: str, **at: str) -> Callable[[], Outcom
 
 
 def all_tried(tries: list[Callable[[], Outcome]]) -> Outcome:
-    """Make every call, also after one that is refused, which is raised at the end: what can be ended is ended."""
-    outcomes, refusals = set[Outcome](), list[Refused]()
+    """Make every call, also after one that fails: what can be ended is ended. Then the failure is raised, one that
+    another try may mend before one that it will not. An app that fails again and again is left alone."""
+    outcomes, errors, in_a_row = set[Outcome](), list[ConnectorError](), 0
     for attempt in tries:
         try:
             outcomes.add(attempt())
-        except Refused as error:
-            refusals.append(error)
-    if refusals:
-        raise refusals[0]
+            in_a_row = 0
+        except ConnectorError as error:
+            errors.append(error)
+            in_a_row = in_a_row + 1 if isinstance(error, Retryable) else 0
+        if in_a_row == FAILURES:
+            break
+    if errors:
+        raise next((error for error in errors if isinstance(error, Retryable)), errors[0])
     return Outcome.DONE if Outcome.DONE in outcomes else Outcome.ALREADY
 
 

@@ -157,6 +157,30 @@ def test_a_token_that_cannot_be_revoked_does_not_save_the_others(sso: Rig) -> No
     assert left(sso, id) == 1
 
 
+def test_a_token_at_which_the_app_breaks_does_not_save_the_others(sso: Rig) -> None:
+    id = sso.make()
+    give_tokens(sso, grants=4, tokens=2)
+    sso.twin.faults([{"match": "^DELETE .*/grants/", "kind": kind, "times": 1} for kind in ("403", "500")])
+
+    with pytest.raises(Retryable):
+        sso.app.revoke_tokens(id)
+    after = left(sso, id)
+
+    assert after == 2 and sso.app.revoke_tokens(id) == Outcome.DONE and left(sso, id) == 0
+
+
+def test_an_app_that_is_down_is_not_asked_for_every_token(sso: Rig) -> None:
+    id = sso.make()
+    give_tokens(sso, grants=9, tokens=0)
+    sso.fault("^DELETE", "500", times=None)
+    sso.twin.clear_log()
+
+    with pytest.raises(Retryable):
+        sso.app.revoke_tokens(id)
+
+    assert len(writes(sso)) == 3 and left(sso, id) == 9
+
+
 def test_a_token_that_went_in_between_is_no_failure(sso: Rig) -> None:
     id = sso.make()
     give_tokens(sso, grants=2, tokens=0)
