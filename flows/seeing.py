@@ -13,6 +13,7 @@ from flows.record import history, holdings, identities
 from flows.record.tables import HeldRow, LinkRow
 from flows.site import Site
 from mappings.access import Account, Target
+from mappings.adoption import FOUND
 from mappings.draft import Known
 from mappings.plan import FAREWELL, Verb
 from mappings.rules import attributes_of
@@ -104,7 +105,7 @@ def known_of(site: Site, person_id: str, seen: Seen, link: LinkRow | None) -> Kn
     resting = link is not None and not link.active
     return Known(
         account=seen.account,
-        granted={name: row.why for name, row in held.items()},
+        granted={name: row.why for name, row in held.items() if row.why != FOUND},  # nobody knows who gave that
         active_by_us=link.active if link and seen.account else None,
         until={name: row.until for name, row in held.items() if row.until},
         left=undone(site, person_id, seen.app) if resting else frozenset(),

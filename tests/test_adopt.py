@@ -166,6 +166,18 @@ def test_after_the_import_the_plan_takes_the_account_over(site):
     assert [s.id for s in steps if s.app == "sso"] == ["sso update account", "sso grant Sales"]
 
 
+def test_after_the_import_nobody_loses_what_no_rule_explains(site):
+    user = site.app("sso").find(f"ines.simoes@{DOMAIN}")
+    site.app("sso").grant(user.id, "Yoga at Noon")  # type: ignore[attr-defined, union-attr]
+    adopt(site, [], save=True)
+
+    plan = look(site, "103", datetime.now(UTC)).plan
+
+    assert "Yoga at Noon" in set(holdings.access(site.db, person_id="103", app="sso")["entitlement"])
+    assert not [s for s in plan.steps if s.verb in ("revoke", "disable account")]
+    assert "sso: Yoga at Noon is held but was not given by Rollcall; left alone" in plan.notes
+
+
 def test_saving_twice_changes_nothing(site):
     adopt(site, [], save=True)
     first = holdings.access(site.db)
@@ -216,7 +228,7 @@ def test_the_command(site, sandbox, monkeypatch, tmp_path):
     machine = CliRunner().invoke(app, ["adopt", "sso", "--save", "--json"])
     wrong = CliRunner().invoke(app, ["adopt", "ssso"])
 
-    assert told.exit_code == 0 and "1 leavers with usable accounts" in told.output
+    assert told.exit_code == 0 and "leavers with usable accounts: 1" in told.output
     assert "backup-service@juniperfinch.example (looks like a service account)" in told.output
     body = json.loads(machine.stdout)["apps"][0]
     assert body["matched"] == 2 and body["leavers"][0]["person_id"] == "124"

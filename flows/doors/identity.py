@@ -124,7 +124,7 @@ def some(style: str, title: str, lines: Iterable[str]) -> None:
     found = list(lines)
     if not found:
         return
-    out.print(f"  {len(found)} {title}", style=style or None, highlight=False)
+    out.print(f"  {title}: {len(found)}", style=style or None, highlight=False)
     for line in found[:SHOWN]:
         out.print(f"    {line}", markup=False, highlight=False)
     if len(found) > SHOWN:
