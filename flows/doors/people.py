@@ -1,10 +1,9 @@
-"""Commands about people: plan, sync, onboard, move, offboard."""
+"""Commands that start runs, and follow them: sync, onboard, move."""
 
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, date, datetime
+from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -13,10 +12,8 @@ from prefect import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterTags
 from prefect.client.schemas.objects import FlowRun
 
-from flows.case import Case, NotInHr, RowHeld, day_of, look
 from flows.doors.console import out, plainly, run, show_json, show_table
-from flows.due import due
-from flows.gate import accept, believed, read
+from flows.gate import accept
 from flows.record import history, holds
 from flows.site import Site
 
@@ -25,75 +22,6 @@ On = Annotated[datetime | None, typer.Option("--on", formats=["%Y-%m-%d"], help=
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 NoWait = Annotated[bool, typer.Option("--no-wait", help="Start the run and do not wait for its end.")]
 POLL = 0.4  # seconds between looks at a run's state
-PLANS_AT_ONCE = 8
-
-
-@plainly
-def plan(
-    ids: Annotated[list[str] | None, typer.Argument(help="Only these people.", show_default=False)] = None,
-    on: On = None,
-    as_json: Json = False,
-) -> None:
-    """Show what would happen, to whom and why. Changes nothing anywhere.
-
-    Example: rollcall plan --on 2026-12-01
-    """
-    site = Site.open(looking=True)
-    moment = on.date() if on else datetime.now(UTC)
-    feed = read(site, day_of(moment))
-    verdict = believed(site, feed, moment)
-    doubtful = {**verdict.held, **verdict.vanished}
-    wanted = ids or [key for key in due(site, feed.people, moment)["person_id"] if key not in doubtful]
-    with ThreadPoolExecutor(PLANS_AT_ONCE) as pool:
-        cases = list(pool.map(lambda person: look_or_why(site, person, moment), wanted))
-    held: list[dict[str, Any]] = [{"row": h.row, "why": h.message} for h in feed.held]
-    held += [{"person_id": key, "why": f"{key}: {why}"} for key, why in doubtful.items()]
-    if as_json:
-        show_json({"on": str(day_of(moment)), "people": [as_dict(c) for c in cases], "held": held})
-    else:
-        show_plans(cases, day_of(moment), held)
-    if ids and all(isinstance(c, tuple) for c in cases):
-        raise typer.Exit(1)
-
-
-def look_or_why(site: Site, person: str, moment: datetime | date) -> Case | tuple[str, str]:
-    """A case, or (person, why there is none)."""
-    try:
-        return look(site, person, moment)
-    except (NotInHr, RowHeld) as error:
-        return person, str(error)
-
-
-def as_dict(case: Case | tuple[str, str]) -> dict[str, Any]:
-    """A case for programs."""
-    if isinstance(case, tuple):
-        return {"person_id": case[0], "held": case[1]}
-    body = {
-        "person_id": case.person.employee_id,
-        "user_name": case.user_name,
-        "kind": case.kind,
-        "hash": case.plan.hash,
-    }
-    return body | {"status": case.status, **case.plan.model_dump(mode="json", include={"steps", "notes"})}
-
-
-def show_plans(cases: list[Case | tuple[str, str]], on: date, held: list[dict[str, Any]]) -> None:
-    """Plans for people to read, like `terraform plan`."""
-    steps = 0
-    for case in cases:
-        if isinstance(case, tuple):
-            out.print(f"[yellow]? {case[0]}[/]: {case[1]}")
-            continue
-        out.print(f"[bold]{case.user_name}[/] ({case.person.employee_id}): {case.kind}, {case.status}")
-        for step in case.plan.steps:
-            sign = "-" if step.verb in ("revoke", "disable account", "delete account", "end sessions") else "+"
-            out.print(f"  {sign} {step.id}   [dim]{step.why}[/]")
-        for note in case.plan.notes:
-            out.print(f"  [yellow]! {note}[/]", highlight=False)
-        steps += len(case.plan.steps)
-    for row in held:
-        out.print(f"[yellow]held: {row['why']}[/]")
-    out.print(f"Plan for {on}: {len(cases)} people, {steps} steps, {len(held)} rows held. Nothing was changed.")
 
 
 @plainly
