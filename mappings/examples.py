@@ -191,6 +191,8 @@ def problem(reader: Reader, name: str, part: Any, where: str, error: Any) -> str
         return f"{where}: words with values are needed, like {{title: …, person: {{…}}, access: […]}}"
     if isinstance(part, CommentedMap) and not error["loc"]:
         return f"{where}: {said(error)}"
+    if isinstance(part, CommentedMap) and error["type"] == "missing":
+        return f"{where}: the word {error['loc'][-1]!r} is missing"
     return describe(name, reader.texts[name], part, Example, error)
 
 

@@ -34,6 +34,8 @@ NEEDED = {
     "model_type": "words with values are needed, like {word: value}",
     "time_parsing": 'a time is needed, like "08:30"',
     "time_type": 'a time is needed, like "08:30"',
+    "date_from_datetime_parsing": "a date is needed, like 2026-03-31",
+    "date_type": "a date is needed, like 2026-03-31",
 }
 """Pydantic's kinds of error in words of YAML."""
 ASKED = ("entitlement", "id", "title", "attributes")
@@ -125,6 +127,8 @@ class Reader:
             line = f":{mark.line + 1}" if mark else ""
             problem = str(getattr(error, "problem", None) or error).splitlines()[0]
             self.problems.append(f"{name}{line}: not YAML: {problem}")
+        except ValueError as error:  # ruamel's, of a date that no calendar has
+            self.problems.append(f"{name}{impossible_date(self.texts[name])}: {error}")
         return False
 
     def all(self, kind: str, model: type[Model]) -> dict[str, Model]:
@@ -159,6 +163,17 @@ def first_line(lines: list[str], word: str) -> str:
     """`:number` of the first line where `word` stands by itself, or nothing."""
     pattern = re.compile(rf"(?<![\w-]){re.escape(word)}(?![\w-])")
     return next((f":{n}" for n, text in enumerate(lines, 1) if pattern.search(text)), "")
+
+
+def impossible_date(text: str) -> str:
+    """`:number: found 2026-02-30` for the first date in the text that is none, or nothing."""
+    for number, line in enumerate(text.splitlines(), 1):
+        for found in re.findall(r"\b\d{4}-\d{1,2}-\d{1,2}\b", line):
+            try:
+                date(*map(int, found.split("-")))
+            except ValueError:
+                return f":{number}: found {found}"
+    return ""
 
 
 def line_of_byte(error: UnicodeDecodeError) -> str:
