@@ -6,7 +6,7 @@ from datetime import date, timedelta
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mappings.day import status_at
@@ -138,6 +138,7 @@ def test_leavers_whom_hr_announced_are_no_alarm(company: pd.DataFrame) -> None:
     assert verdict == Verdict()
 
 
+@settings(deadline=None)
 @given(
     seed=st.integers(0, 10_000),
     size=st.sampled_from([20, 60, 300]),
