@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from importlib.resources import as_file, files
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pandas as pd
 import pytest
 
 from flows import gate
-from flows.daily_sync import classify, keep
+from flows.daily_sync import ask, classify, keep
 from flows.due import due
 from flows.hire_date_check import come
 from flows.record import holdings, holds, snapshots
@@ -22,6 +26,7 @@ from flows.settings import Settings
 from flows.site import Site
 from mappings.feed import Feed
 from mappings.guard import OLD, Verdict
+from mappings.radius import Impact
 
 HEADER = "Employee number,First name,Last name,Known as,Work e-mail,Private e-mail,Department,Job title,Office,"
 HEADER += "Manager number,Contract,Start date,Last day\n"
@@ -322,3 +327,29 @@ def test_people_in_the_trust_gate_are_not_found_by_the_hourly_check(office: Offi
     later = datetime.now(UTC) + timedelta(days=3)
     who, _ = come(office.site, datetime.now(UTC).isoformat(), later)
     assert list(who["person_id"]) == ["3"]
+
+
+def test_the_question_is_asked_with_the_table_and_the_hash(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[Any, ...]] = []
+
+    async def start_batch(*words: Any) -> str:
+        asked.append(words)
+        return "run-1"
+
+    stand_in = ModuleType("flows.held_batch")
+    stand_in.start_batch = start_batch  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "flows.held_batch", stand_in)
+    office.read(export(EVERYBODY))
+    office.employ(EVERYBODY)
+    feed, _ = office.read(gone(3, 5, 8, 9, 11))
+    moment = datetime.now(UTC)
+    waits = gate.weighed(office.site, feed.people, due(office.site, feed.people, moment), moment)
+
+    nobody = asyncio.run(ask(office.site, Impact(waits.who.head(0), waits.effects.head(0))))
+    run = asyncio.run(ask(office.site, waits))
+
+    assert (nobody, run, len(asked)) == ("", "run-1", 1)
+    site, who, title, body, digest = asked[0]
+    assert (site, digest, title) == (office.site, waits.hash, "5 people would lose everything (limit 3)")
+    assert set(who["person_id"]) == {"3", "5", "8", "9", "11"}
+    assert "| 3 | p3 | offboard_user | leaves |" in body
