@@ -21,7 +21,18 @@ from connectors.errors import ConnectorError, Refused, Retryable
 from connectors.http import Auth, Http, client
 from connectors.listing import getter
 from connectors.pages import Whole, scim, walk
-from connectors.scim_attributes import Resource, document, flat, is_active, operations, parse, patch, place, quoted
+from connectors.scim_attributes import (
+    Resource,
+    document,
+    flat,
+    is_active,
+    operations,
+    parse,
+    patch,
+    place,
+    quoted,
+    value_of,
+)
 from connectors.scim_groups import UNFILTERED, Groups
 from mappings.access import Account
 from mappings.vocabulary import AppRules
@@ -125,7 +136,7 @@ class Scim:
         return Outcome.DONE, str(made.get("id") or self.id_elsewhere(response.headers.get("location"), key, doing))
 
     def update(self, id: str, attributes: Mapping[str, str]) -> Outcome:
-        """1 call, 2 by PUT. Says DONE also where nothing was different: servers do not tell."""
+        """1 call, 2 by PUT, 3 where a typed value (an alias) is new. Says DONE also where nothing was different."""
         doing = f"update account {id}"
         if self.options.update == "put":
             self.put(id, self.resource(id, doing), attributes, doing)
@@ -135,7 +146,9 @@ class Scim:
         except Refused as error:
             if error.status != 400 or not any(parse(name).type for name in attributes):
                 raise
-            self.patch(id, operations(attributes, typed_add=True), doing)
+            there = self.resource(id, doing)
+            absent = [n for n in attributes if parse(n).type and value_of(there, parse(n)) is None]
+            self.patch(id, operations(attributes, absent), doing)
         return Outcome.DONE
 
     def enable(self, id: str, looked: bool = False) -> Outcome:

@@ -9,7 +9,7 @@ urn:…:User:badge                 of any other extension, by its whole URN
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from connectors.fields import text
@@ -133,18 +133,18 @@ def is_active(resource: Resource) -> bool:
     return value is None or str(value).strip().lower() not in ("false", "0", "no")
 
 
-def operations(attributes: Mapping[str, str], typed_add: bool = False) -> list[Resource]:
+def operations(attributes: Mapping[str, str], add: Collection[str] = ()) -> list[Resource]:
     """PATCH operations that set these attributes and no others; an empty value removes.
 
-    `typed_add` adds values of multi-valued attributes whole: the way where `replace` finds no target (RFC 7644
-    §3.5.2.3: noTarget).
+    `add` names typed attributes (`emails.home`) of which there is no value yet: it is added whole, since `replace`
+    would find no target (RFC 7644 §3.5.2.3: noTarget).
     """
     found: list[Resource] = []
     for name, value in attributes.items():
         attribute = parse(name)
         if value == "":
             found.append({"op": "remove", "path": attribute.path})
-        elif typed_add and attribute.type:
+        elif name in add and attribute.type:
             head = f"{attribute.urn}:{attribute.name}" if attribute.urn else attribute.name
             found.append({"op": "add", "path": head, "value": [{"type": attribute.type, attribute.sub: value}]})
         else:
