@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -272,6 +273,20 @@ def test_somebody_sent_away_does_not_come_back_by_a_new_record(site, hr):
     assert (
         new not in due(site, keep_snapshot(site), MONDAY).query("flow == 'zero_touch_onboarding'")["person_id"].tolist()
     )
+
+
+def test_access_of_a_person_is_told_under_older_records_too(site, monkeypatch, tmp_path):
+    from flows.cli import app
+
+    holdings.hold(site.db, "A", "sso", None, "Everyone: everybody", "h1", datetime(2026, 1, 5, tzinfo=UTC))
+    identities.answer(site.db, "B", "A", "same", "siobhan")
+    identities.hand_over(site.db, "A", "B")
+    monkeypatch.setenv("ROLLCALL_HOME", str(tmp_path))
+    monkeypatch.setenv("ROLLCALL_DATABASE_URL", f"sqlite:///{tmp_path / 'record.db'}")
+
+    told = CliRunner().invoke(app, ["access", "--person", "B", "--on", "2026-02-01", "--json"])
+
+    assert [row["person_id"] for row in json.loads(told.stdout)] == ["A"]
 
 
 def test_link_commands(site, hr, sandbox, monkeypatch, tmp_path):

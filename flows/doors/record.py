@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 import httpx
+import pandas as pd
 import typer
 from prefect import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterTags
@@ -17,7 +18,7 @@ from prefect.flow_runs import aresume_flow_run
 from flows.doors.console import fail, out, plainly, run, show_json, show_table
 from flows.doors.people import Json
 from flows.human import answered
-from flows.record import chain, evidence, holdings, signing, tasks
+from flows.record import chain, evidence, holdings, identities, signing, tasks
 from flows.record.tables import TaskState
 from flows.site import Site
 
@@ -32,12 +33,14 @@ def access(
     app: Annotated[str | None, typer.Option(help="Only this app.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Who has, or had, which access, since when, and why.
+    """Who has, or had, which access, since when, and why; of a person also under older HR records.
 
     Example: rollcall access --on 2026-11-01 --app crm
     """
     at = datetime.combine(on.date() + timedelta(days=1), time(), UTC) - timedelta(microseconds=1) if on else None
-    frame = holdings.access(Site.open(looking=True).db, at, person, app)
+    db = Site.open(looking=True).db
+    ids = [person, *identities.former_ids(db, person)] if person else [None]
+    frame = pd.concat([holdings.access(db, at, each, app) for each in ids], ignore_index=True)
     if as_json:
         rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
         show_json(rows)
