@@ -50,6 +50,7 @@ DOORS = {
     "access": "record:access",
     "history": "exceptions:history",
     "task": "record:task_app",
+    "approve": "approvals:approve",
     "evidence": "record:evidence_app",
     "demo": "demo:demo",
     "up": "installation:up",

@@ -18,10 +18,12 @@ from prefect.states import Completed, Failed
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt
 
 from connectors.errors import ConnectorError, Retryable
+from flows import approval, notify
 from flows.case import Case, NotInHr, RowHeld
 from flows.graph import LEASE_WAIT, OK, RETRY_DELAYS, OutOfPlace, check_place, close, look_well, open_plan, verification
+from flows.manual_task import start_manual_tasks
 from flows.proof import prove
-from flows.record import holds
+from flows.record import holds, tasks
 from flows.record.lease import Busy, lease
 from flows.record.tables import StepOutcome
 from flows.report import table
@@ -62,12 +64,20 @@ async def cohort(people: dict[str, str], on: date | None = None) -> State[Any]:
         if len(ended) % max(1, len(people) // 50) == 0:
             await aupdate_progress_artifact(shown, 100 * len(ended) / len(people))
     await acreate_markdown_artifact(markdown=told(ended), key="cohort-report")
+    await start_tasks(site, run_id)
     bad = [e for e in ended if not e.good]
     counts = ", ".join(f"{n} {state}" for state, n in Counter(e.state for e in ended).most_common())
     if bad:
         names = ", ".join(e.person_id for e in bad[:20])
         return Failed(message=f"{counts}. Not in line: {names}{' …' if len(bad) > 20 else ''}; they are due again.")
     return Completed(message=counts or "nobody")
+
+
+async def start_tasks(site: Site, run_id: str) -> None:
+    """What humans were asked gets runs that wait, and one message."""
+    if rows := [row for row in await asyncio.to_thread(tasks.tasks_of_run, site.db, run_id) if row.state == "open"]:
+        await start_manual_tasks(rows)
+        await notify.tasks_wait(site, rows, run_id)
 
 
 async def as_they_end(site: Site, people: Mapping[str, str], moment: datetime | date, run_id: str) -> Any:
@@ -115,11 +125,13 @@ def carry_out(
         holds.place(site.db, person_id, holds.SENT_AWAY, leaving)
     open_plan(case, run_id)
     results: dict[str, StepOutcome] = {}
+    gate = approval.weigh(case)  # what needs a human's yes is left to a run of the person's own, which asks
     for step in case.plan.steps:
-        results[step.id] = attempt(case, step, run_id, results)
+        if step.id not in gate.waiting:
+            results[step.id] = attempt(case, step, run_id, results)
     wrong = verification(case, results)
     prove(case, run_id, started)
-    return close(case, run_id, results, wrong, Completed())
+    return close(case, run_id, results, wrong, Completed(), gate)
 
 
 def attempt(case: Case, step: Step, run_id: str, results: Mapping[str, StepOutcome]) -> StepOutcome:

@@ -34,7 +34,8 @@ from mappings.people import Status
 from mappings.rules import fingerprints
 from mappings.vocabulary import Tier
 
-ACTIVE = [StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING, StateType.PAUSED, StateType.CANCELLING]
+ACTIVE = [StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING, StateType.CANCELLING]
+"""Of runs that nobody else may overtake. One that is suspended for an approval waits for days and holds nothing up."""
 AT_ONCE = 8  # requests to Prefect's server side by side
 PAGE = 200  # Prefect's own limit for one answer
 TAG = "person:"
@@ -156,7 +157,7 @@ def run_name(row: dict[str, Any]) -> str:
 
 
 async def under_way(client: PrefectClient) -> set[str]:
-    """Ids of people with a run that has not ended, manual tasks aside."""
+    """Ids of people with a run at work; one that waits for a human is not."""
     found: set[str] = set()
     active = FlowRunFilter(
         state=FlowRunFilterState(type=FlowRunFilterStateType(any_=ACTIVE)),

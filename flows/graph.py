@@ -14,12 +14,13 @@ from prefect.futures import PrefectFuture, wait
 from prefect.states import Completed, Failed
 
 from connectors.errors import ConnectorError, Retryable
-from flows import report
+from flows import approval, notify, report
 from flows.case import Case, NotInHr, RowHeld, look
 from flows.loose_ends import adopt, drop_moot, note_ends, tie_up
-from flows.manual_task import start_manual_task, withdraw
+from flows.manual_task import start_manual_tasks, withdraw
 from flows.proof import prove, still_wrong
 from flows.record import history, holds, identities, settled, tasks
+from flows.record.decided import ApprovalRow
 from flows.record.lease import Busy, lease
 from flows.record.tables import StepOutcome
 from flows.site import Site
@@ -35,16 +36,24 @@ OK = (StepOutcome.DONE, StepOutcome.ALREADY)
 async def run_person(
     verb: str, person_id: str, moment: datetime | date | None, leaving: str = "", putting_back: bool = False
 ) -> State[Any]:
-    """Look, plan, carry out, verify, prove: the body of the three person flows. Returns the run's final state."""
+    """Look, plan, carry out, verify, prove: the body of the three person flows. Returns the run's final state.
+
+    Where steps wait for an approval, the run suspends itself, without the lease, and runs again from the top later.
+    """
     site = await asyncio.to_thread(Site.open)
     person_id = identities.holder(site.db, person_id) if leaving else person_id  # the record that has the accounts
     run_id = str(runtime.flow_run.id)
-    try:
-        with lease(site.db, person_id, f"{verb} run {run_id}", wait_seconds=LEASE_WAIT):
-            return await carry_out(site, verb, person_id, moment, leaving, run_id, putting_back)
-    except (ConnectorError, NotInHr, RowHeld, RulesError, Busy, OutOfPlace) as error:
-        await report.refused(verb, person_id, str(error))
-        return Failed(message=str(error))
+    await approval.hear_first(site, run_id)
+    while True:
+        try:
+            with lease(site.db, person_id, f"{verb} run {run_id}", wait_seconds=LEASE_WAIT):
+                end = await carry_out(site, verb, person_id, moment, leaving, run_id, putting_back)
+        except (ConnectorError, NotInHr, RowHeld, RulesError, Busy, OutOfPlace) as error:
+            await report.refused(verb, person_id, str(error))
+            return Failed(message=str(error))
+        if isinstance(end, State):
+            return end
+        await approval.hear(site, end)
 
 
 async def carry_out(
@@ -55,8 +64,8 @@ async def carry_out(
     leaving: str,
     run_id: str,
     putting_back: bool,
-) -> State[Any]:
-    """The graph for one person, from the first read to the signed packet."""
+) -> State[Any] | ApprovalRow:
+    """The graph for one person, from the first read to the signed packet; a question where steps need an approval."""
     started = datetime.now(UTC)
     first = named("read HR and apps, plan", lambda: look_well(site, person_id, moment, leaving, putting_back)).submit()
     case: Case = await asyncio.to_thread(first.result)
@@ -64,15 +73,28 @@ async def carry_out(
     if leaving:  # whatever runs next, by hand or by schedule, must not give it all back
         await asyncio.to_thread(holds.place, site.db, person_id, holds.SENT_AWAY, leaving)
     await asyncio.gather(name_run(f"{verb} {case.user_name}"), asyncio.to_thread(open_plan, case, run_id))
+    gate = await asyncio.to_thread(approval.weigh, case)
     results: dict[str, StepOutcome] = {}
-    futures = submit_steps(case, run_id, first, results)
+    futures = submit_steps(case, run_id, first, results, gate)
     last = ends(case, futures) or [first]
     check = named("verify", lambda: verification(case, results)).submit(wait_for=after(last))
     proof = named("evidence", lambda: prove(case, run_id, started)).submit(wait_for=after([check]))
     await asyncio.to_thread(wait, [*last, check, proof])
     wrong = check.result(raise_on_failure=False)
-    await asyncio.gather(report.carried_out(verb, case, run_id), start_tasks(case))
-    return await asyncio.to_thread(close, case, run_id, results, wrong, proof.state)
+    await asyncio.gather(
+        report.carried_out(verb, case, run_id), start_tasks(case, run_id), approval.tidy(case, gate, run_id)
+    )
+    state = await asyncio.to_thread(close, case, run_id, results, wrong, proof.state, gate)
+    return state if state.is_failed() or not gate.asks else await put_question(case, run_id)
+
+
+async def put_question(case: Case, run_id: str) -> State[Any] | ApprovalRow:
+    """Ask for the approval; where another run waits for the same answer, this one is over."""
+    row, _ = await asyncio.to_thread(approval.ask, case, run_id)
+    if await approval.mine(case.site, row, run_id):
+        await notify.approval_waits(case.site, row)
+        return row
+    return Completed(name="Waits for approval", message=f"approval {row.id}, which run {row.run_id} waits for")
 
 
 class OutOfPlace(ValueError):
@@ -97,7 +119,7 @@ def check_place(verb: str, case: Case) -> None:
 
 def ends(case: Case, futures: dict[str, PrefectFuture[Any]]) -> list[PrefectFuture[Any]]:
     """The tasks that no other step waits for."""
-    upstream = {i for step in case.plan.steps for i in (*step.needs, *step.after)}
+    upstream = {i for step in case.plan.steps if step.id in futures for i in (*step.needs, *step.after)}
     return [future for i, future in futures.items() if i not in upstream]
 
 
@@ -138,12 +160,14 @@ def after(futures: Iterable[PrefectFuture[Any]]) -> list[Any]:
 
 
 def submit_steps(
-    case: Case, run_id: str, first: PrefectFuture[Any], results: dict[str, StepOutcome]
+    case: Case, run_id: str, first: PrefectFuture[Any], results: dict[str, StepOutcome], gate: approval.Gate
 ) -> dict[str, PrefectFuture[Any]]:
-    """One task for each step; its edges are the plan's own."""
+    """One task for each step that need not wait for an approval; its edges are the plan's own."""
     futures: dict[str, PrefectFuture[Any]] = {}
     for step in case.plan.steps:
-        upstream = [futures[i] for i in (*step.needs, *step.after)] or [first]
+        if step.id in gate.waiting:
+            continue
+        upstream = [futures[i] for i in (*step.needs, *step.after) if i in futures] or [first]
         task = named(title(case, step), step_body(case, step, run_id, results))
         futures[step.id] = task.submit(wait_for=after(upstream))
     return futures
@@ -194,23 +218,27 @@ def verification(case: Case, results: dict[str, StepOutcome]) -> list[str]:
     return still_wrong(case, [s for s in case.plan.steps if s.id in succeeded])
 
 
-async def start_tasks(case: Case) -> None:
+async def start_tasks(case: Case, run_id: str) -> None:
     """Each human question gets a run of its own, also one whose asker was cut off before it could start it.
 
     The runs of questions that need no answer any more end.
     """
     db, person_id = case.site.db, case.person.employee_id
-    await asyncio.gather(*(start_manual_task(row.id or 0, row.title) for row in tasks.open_tasks(db, person_id)))
+    if rows := tasks.open_tasks(db, person_id):
+        await start_manual_tasks(rows)
+        await notify.tasks_wait(case.site, rows, run_id)
     if void := tasks.void_tasks(db, person_id):
         await withdraw(row.id or 0 for row in void)
 
 
-def close(case: Case, run_id: str, results: dict[str, StepOutcome], wrong: Any, evidence: State[Any]) -> State[Any]:
+def close(
+    case: Case, run_id: str, results: dict[str, StepOutcome], wrong: Any, evidence: State[Any], gate: approval.Gate
+) -> State[Any]:
     """The final state tells the truth: Completed, Completed with open tasks, or Failed naming the steps."""
     bad = [i for i, outcome in results.items() if outcome is StepOutcome.FAILED]
     blocked = [i for i, outcome in results.items() if outcome is StepOutcome.BLOCKED]
     asked = [i for i, outcome in results.items() if outcome is StepOutcome.TASK]
-    lacking = [s.id for s in case.plan.steps if s.id not in results]
+    lacking = [s.id for s in case.plan.steps if s.id not in results and s.id not in gate.waiting]
     unproved = wrong if isinstance(wrong, list) else [f"verification: {wrong}"]
     state: State[Any]
     if bad or blocked or lacking or unproved or not evidence.is_completed():
@@ -220,15 +248,24 @@ def close(case: Case, run_id: str, results: dict[str, StepOutcome], wrong: Any, 
             told.append(f"no evidence: {evidence.message}")
         state = Failed(message="; ".join(told) + ". Retry this run, or wait for the next daily sync.")
     else:
-        settled.settle(case.site.db, case.person.employee_id, case.fingerprint, case.plan.next_look)
-        message = f"{len(results)} steps" if results else "nothing to do"
-        state = (
-            Completed(name="Completed with open tasks", message=", ".join(asked))
-            if asked
-            else Completed(message=message)
-        )
+        if not gate.asks:
+            settled.settle(case.site.db, case.person.employee_id, case.fingerprint, case.plan.next_look)
+        approval.used(case, gate, results)
+        state = well(results, asked, gate)
     history.close_plan(case.site.db, case.plan.hash, run_id, state.name or "")
     return state
+
+
+def well(results: dict[str, StepOutcome], asked: list[str], gate: approval.Gate) -> State[Any]:
+    """The state of a run in which nothing went wrong."""
+    if gate.asks:
+        return Completed(name="Waits for approval", message=f"{len(gate.waiting)} steps wait for an approval")
+    message = f"{len(results)} steps" if results else "nothing to do"
+    told = [", ".join(asked) or message]
+    if gate.waiting and gate.answer:
+        told.append(approval.refusal(gate))
+    name = "Completed with open tasks" if asked else "Completed"
+    return Completed(name=name, message="; ".join(told))
 
 
 async def name_run(name: str) -> None:

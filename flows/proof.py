@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
+from flows.approval import standing
 from flows.case import Case
-from flows.record import evidence, history, snapshots, tasks
-from flows.record.packet import HrEvent, NothingFound, StepDone, Task, controls_for
+from flows.record import approvals, evidence, history, snapshots, tasks
+from flows.record.decided import ApprovalRow
+from flows.record.packet import Approval, HrEvent, NothingFound, StepDone, Task, controls_for
 from flows.record.tables import PacketRow, PlanRow, StepRow, TaskRow
 from flows.seeing import AT_ONCE
 from flows.steps import shows
@@ -41,7 +43,8 @@ def prove(case: Case, run_id: str, started: datetime) -> PacketRow | None:
     cut_off = history.cut_off(db, case.person.employee_id, run_id)
     runs = dict.fromkeys([*(plan.run_id for plan in cut_off), run_id])
     rows = [row for run in runs for row in history.steps(db, run)]
-    packet = append(case, run_id, started, rows, reasons(case, cut_off)) if rows else None
+    decided = decisions(case, runs)
+    packet = append(case, run_id, started, rows, reasons(case, cut_off), decided) if rows or decided else None
     for plan in cut_off:
         history.close_plan(db, plan.plan_hash, plan.run_id, f"Cut off; carried on by run {run_id}")
     return packet
@@ -53,7 +56,32 @@ def reasons(case: Case, cut_off: Sequence[PlanRow]) -> dict[str, str]:
     return {step.id: step.why for plan in drawn for step in plan.steps}
 
 
-def append(case: Case, run_id: str, started: datetime, rows: Sequence[StepRow], why: dict[str, str]) -> PacketRow:
+def decisions(case: Case, runs: Iterable[str]) -> tuple[Approval, ...]:
+    """What humans answered to these runs."""
+    rows = [row for run in runs for row in approvals.of_run(case.site.db, run)]
+    return tuple(approval_of(row) for row in rows if row.answered_at)
+
+
+def earlier(case: Case) -> tuple[Approval, ...]:
+    """What an earlier run was told about the same steps."""
+    row = standing(case.site.db, case.plan) if case.plan.gated else None
+    return (approval_of(row),) if row else ()
+
+
+def approval_of(row: ApprovalRow) -> Approval:
+    """A closed question as evidence."""
+    at = row.answered_at or row.asked_at
+    return Approval(plan_hash=row.plan_hash, by=row.by, at=at, decision=row.state, reason=row.reason)
+
+
+def append(
+    case: Case,
+    run_id: str,
+    started: datetime,
+    rows: Sequence[StepRow],
+    why: dict[str, str],
+    decided: tuple[Approval, ...],
+) -> PacketRow:
     """The packet of these attempts."""
     latest = snapshots.latest_row(case.site.db, case.site.rules.company.hr)
     packet = evidence.Evidence(
@@ -69,6 +97,7 @@ def append(case: Case, run_id: str, started: datetime, rows: Sequence[StepRow], 
         started_at=started,
         finished_at=datetime.now(UTC),
         steps=tuple(step_done(row, why.get(row.step_id, "an earlier plan of this run")) for row in rows),
+        approvals=decided or earlier(case),
         tasks=tuple(task_of(t) for t in tasks.tasks_of_run(case.site.db, run_id)),
         nothing_found=tuple(NothingFound(app=a, looked_for=k, checked_at=t) for a, k, t in case.searched),
         controls=controls_for(case.kind),

@@ -37,7 +37,8 @@ def told(case: Case, run_id: str) -> str:
     rows = []
     for step in case.plan.steps:
         row = done.get(step.id)
-        outcome = row.outcome if row and row.outcome else "not reached"
+        waits = "waits for an approval" if step.approver else "not reached"
+        outcome = row.outcome if row and row.outcome else waits
         rows.append((step.layer, step.id, step.why, outcome, (row.error if row else None) or ""))
     open_tasks = tasks.open_tasks(case.site.db, case.person.employee_id)
     parts = [

@@ -67,6 +67,12 @@ class Settings(BaseSettings):
     """Prefect's own database; by default SQLite in home. PostgreSQL: postgresql+asyncpg://…"""
     worker_limit: int = Field(default=4, ge=1)
     """Runs at the same time; see docs/engine.md before raising it on SQLite."""
+    notify: SecretStr | None = None
+    """Whom to tell what waits or went wrong: Apprise URLs, separated by commas. They hold secrets."""
+    remind_days: int = Field(default=3, ge=1)
+    """Days after which open tasks and approvals are reminded of, and then as often again."""
+    late_hours: int = Field(default=4, ge=1)
+    """Hours after a leaver's cut-off at which access that is still open is told."""
     signing_key_path: Path | None = None
     """Private key of the evidence packets; by default in home."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import hashlib
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -119,11 +120,12 @@ def task_done(
     task_id: int,
     statement: Annotated[str, typer.Option(help="What was done, for the record.")],
     by: Annotated[str, typer.Option(help="Who did it.")] = "",
+    attach: Annotated[str, typer.Option(help="A proof: a link, or a file, of which the SHA-256 is kept.")] = "",
     declined: Annotated[bool, typer.Option("--cannot", help="It cannot be done; the statement says why.")] = False,
 ) -> None:
-    """Answer a manual task, as its form in the Prefect UI does.
+    """Answer a manual task, as its form in the Prefect UI does. Where the app can be read, it must show it.
 
-    Example: rollcall task done 7 --statement "badge 0815 issued"
+    Example: rollcall task done 7 --statement "badge 0815 issued" --attach receipt.pdf
     """
     site = Site.open()
     if tasks.task(site.db, task_id) is None:
@@ -131,11 +133,21 @@ def task_done(
     who = by or getpass.getuser()
     state = TaskState.DECLINED if declined else TaskState.DONE
     try:
-        row = answered(site, task_id, state, who, statement, datetime.now(UTC))
+        row = answered(site, task_id, state, who, statement, datetime.now(UTC), attachment(attach))
     except ValueError as error:
         fail(str(error))
     run(release(task_id, "cannot be done" if declined else "done", statement, who))
     out.print(f"task {task_id}: {row.state} by {row.closed_by}")
+
+
+def attachment(where: str) -> dict[str, str] | None:
+    """Where a proof is kept, with the SHA-256 of a file that is here."""
+    path = Path(where)
+    if not where or "://" in where:
+        return {"attachment": where} if where else None
+    if not path.is_file():
+        fail(f"--attach: {where} is neither a file nor a link")
+    return {"attachment": where, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
 
 
 async def release(task_id: int, decision: str, statement: str, by: str) -> None:
