@@ -23,6 +23,7 @@ from mappings.comparison import Comparison, compare, side
 from mappings.folder import read_folder
 
 NAMED = 4  # names on a line
+WIDEST = 40  # characters; what is longer pushes the rest of its own line only
 
 
 def what_if(site: Site, folder: Path, moment: datetime | date | None = None) -> Comparison:
@@ -83,6 +84,14 @@ def lines(found: Comparison) -> Iterator[Line]:
         yield Line(str(app), str(entitlement), gain, lose, sorted(set(rows["file"])))
 
 
+def short(found: Comparison) -> list[tuple[str, Line]]:
+    """The lines, those about the same people and files in one: (`crm account, crm:Sales Rep`, the first of them)."""
+    alike: dict[str, list[Line]] = {}
+    for line in lines(found):
+        alike.setdefault(repr((line.gain, line.lose, line.files)), []).append(line)
+    return [(", ".join(line.what for line in some), some[0]) for some in alike.values()]
+
+
 def attributes(found: Comparison) -> Iterator[tuple[str, str, list[str], list[str]]]:
     """App, field, ids of the people, files: one per field whose value changes for somebody."""
     for (app, field), rows in found.changes.groupby(["app", "field"]):
@@ -126,12 +135,14 @@ def as_dict(found: Comparison, on: date) -> dict[str, Any]:
 def told(found: Comparison, on: date) -> str:
     """For people at a terminal."""
     names = names_of(found)
-    rows = [(x.what, f"{signed(len(x.gain), '+')} {signed(len(x.lose), '-')}", *who(x, names)) for x in lines(found)]
+    rows = [
+        (what, f"{signed(len(x.gain), '+')} {signed(len(x.lose), '-')}", *who(x, names)) for what, x in short(found)
+    ]
     rows += [
         (f"{app} {field}", f"~{len(people)}", some(people, names), ", ".join(files))
         for app, field, people, files in attributes(found)
     ]
-    wide = [max((len(row[n]) for row in rows), default=0) for n in range(2)]
+    wide = [min(max((len(row[n]) for row in rows), default=0), WIDEST) for n in range(2)]
     text = [f"Rules in {found.new.rules.folder} against those in force, on {on}:"]
     text += [f"  {what:{wide[0]}}  {number:{wide[1]}}  ({people})  {file}" for what, number, people, file in rows]
     return "\n".join([*text, *closing(found), "Nothing was changed."])
@@ -140,7 +151,7 @@ def told(found: Comparison, on: date) -> str:
 def markdown(found: Comparison, on: date) -> str:
     """For a pull request."""
     names = names_of(found)
-    rows = [(x.what, signed(len(x.gain), "+"), signed(len(x.lose), "-"), *who(x, names)) for x in lines(found)]
+    rows = [(what, signed(len(x.gain), "+"), signed(len(x.lose), "-"), *who(x, names)) for what, x in short(found)]
     changed = [
         (f"{app} {field}", len(people), some(people, names), ", ".join(files))
         for app, field, people, files in attributes(found)
@@ -158,9 +169,9 @@ def closing(found: Comparison) -> Iterator[str]:
         yield f"Nobody gains or loses anything, of {of['people']} people who have access."
     else:
         yield (
-            f"{of['gain']} people gain, {of['lose']} lose, {of['lose_an_account']} of them an account altogether, "
-            f"{of['lose_everything']} everything; {of['other_attributes']} get other values. "
-            f"{of['people']} people have access now."
+            f"Gain: {of['gain']} people. Lose: {of['lose']}, of them an account altogether {of['lose_an_account']}, "
+            f"everything {of['lose_everything']}. Other values: {of['other_attributes']}. "
+            f"With access now: {of['people']}."
         )
     if found.too_much:
         yield f"Too much at once: {found.too_much}. A sync under these rules waits for an approval."

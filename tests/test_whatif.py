@@ -226,8 +226,8 @@ def test_who_gains_and_who_loses_with_names_and_the_file(desk: Desk) -> None:
     assert "desk:Shipping +2 (+ Ana Tester, Bea Tester) playbooks/sales.yaml" in lines
     assert "desk:Support -2 (- Ana Tester, Bea Tester) playbooks/sales.yaml" in lines
     assert (
-        "2 people gain, 2 lose, 0 of them an account altogether, 0 everything; 0 get other values. "
-        "3 people have access now." in lines
+        "Gain: 2 people. Lose: 2, of them an account altogether 0, everything 0. Other values: 0. With access now: 3."
+        in lines
     )
 
 
@@ -236,9 +236,9 @@ def test_markdown_for_a_pull_request(desk: Desk) -> None:
     desk.edit(desk.new, "apps/crm.yaml", 'team: "{department}"', 'team: "Team {department}"')
     said = desk.plan("--markdown")
     assert "| access | gain | lose | who | because |" in said
-    assert "| crm account |  | -1 | - Cy Tester | playbooks/finance.yaml |" in said
+    assert "| crm account, crm:Finance Viewer |  | -1 | - Cy Tester | playbooks/finance.yaml |" in said
     assert "| crm team | 2 | Ana Tester, Bea Tester | apps/crm.yaml |" in said
-    assert "- 1 people gain, 1 lose, 1 of them an account altogether" in said
+    assert "- Gain: 1 people. Lose: 1, of them an account altogether 1, everything 0." in said
     assert len(said.splitlines()) <= 20
 
 
@@ -262,8 +262,8 @@ def test_too_much_is_said(desk: Desk) -> None:
 def test_hr_mapped_in_another_way(desk: Desk) -> None:
     desk.edit(desk.new, "hr/csv.yaml", "values:", "values:\n  department: {Finance: Sales}")
     lines = [" ".join(line.split()) for line in desk.plan().splitlines()]
-    assert "crm:Sales Rep +1 (+ Cy Tester) hr/csv.yaml" in lines
-    assert "crm:Finance Viewer -1 (- Cy Tester) hr/csv.yaml" in lines
+    assert "crm:Sales Rep, desk account, desk:Support, sso:Sales +1 (+ Cy Tester) hr/csv.yaml" in lines
+    assert "crm:Finance Viewer, sso:Finance -1 (- Cy Tester) hr/csv.yaml" in lines
 
 
 def test_mistakes_in_the_new_folder(desk: Desk) -> None:
