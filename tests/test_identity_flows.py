@@ -15,7 +15,7 @@ from connectors.sandbox import Sandbox
 from flows.case import RowHeld, look
 from flows.due import due
 from flows.identities import resolve
-from flows.record import holdings, holds, identities
+from flows.record import holdings, holds, identities, settled
 from flows.site import Site
 
 PRIVATE = "maria@mail.example"
@@ -107,6 +107,31 @@ def test_a_contractor_becomes_an_employee_and_keeps_the_account(site, hr, sandbo
     assert holdings.access(site.db, person_id=old).empty
     assert "sso" in set(holdings.access(site.db, person_id=new)["app"])
     assert "sso" in set(holdings.access(site.db, person_id=new)["app"])
+
+
+def test_who_keeps_the_address_of_the_older_record_is_not_due_again(site, hr):
+    known_contractor(site, hr)
+    new = employee(hr)
+    seen_by_sync(site, NOON)
+    people = keep_snapshot(site)
+
+    case = carry_out(site, new, MONDAY)
+    settled.settle(site.db, new, case.fingerprint)
+
+    assert case.values["work_email"] == f"maria.garcia@{DOMAIN}"
+    assert new not in due(site, people, MONDAY)["person_id"].tolist()
+
+
+def test_an_account_with_the_older_number_that_the_record_does_not_know_is_the_persons_own(site, hr):
+    old = known_contractor(site, hr)
+    new = employee(hr)
+    seen_by_sync(site, NOON)
+    keep_snapshot(site)
+    holdings.unlink(site.db, old, "sso")
+
+    verbs = {s.verb for s in look(site, new, MONDAY).plan.steps if s.app == "sso"}
+
+    assert "update account" in verbs and "create account" not in verbs
 
 
 def test_what_was_held_when_is_still_told_after_the_change(site, hr):
