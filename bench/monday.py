@@ -24,6 +24,7 @@ from typing import Any
 
 from prefect.client.schemas.objects import FlowRun
 
+from bench.boundless import boundless
 from bench.engine import free_port, postgres
 from connectors.sandbox import Sandbox
 from connectors.sandbox.company import apply as do_in_hr
@@ -35,7 +36,7 @@ from flows.stack import Stack
 FRIDAY, MONDAY = date(2026, 3, 6), date(2026, 3, 9)
 LAST = FRIDAY  # the leavers' last day
 MOVERS = {"107": "Ops", "108": "Ops", "113": "Ops", "114": "Ops", "115": "Ops"}
-LEAVERS = ("111", "112", "118", "122", "123")
+LEAVERS = ("111", "112", "118", "121", "122")
 TWINS = ("bamboohr", "sso", "crm", "desk", "badges")
 
 
@@ -70,6 +71,7 @@ def company(database: str, folder: Path, latency: float) -> Iterator[Sandbox]:
         sandbox = stack.enter_context(Sandbox())
         variables = sandbox.environment | {"ROLLCALL_HOME": str(folder / "home")}
         variables["ROLLCALL_PREFECT_PORT"] = str(free_port())
+        variables["ROLLCALL_MAPPINGS"] = str(boundless(folder))  # a fifth of the company leaves on this day
         if database == "postgresql":
             url = stack.enter_context(postgres(folder / "pg"))
             variables["ROLLCALL_PREFECT_DATABASE_URL"] = url

@@ -180,6 +180,7 @@ class Pair:
         self.old = before.people.take(place[self.known]).reset_index(drop=True)
         was = status_at(before.people, company, moment)
         self.over: Mask = (was == Status.TERMINATED.value).to_numpy(dtype=bool)
+        self.worked = int(was.isin(WORKING).sum())
         self.was: Mask = was.isin(WORKING).to_numpy(dtype=bool)[place[self.known]]
         self.here: Mask = status.isin(WORKING).to_numpy(dtype=bool)[self.known]
         self.fresh: Mask = ~self.new["employee_id"].isin(before.held).to_numpy(dtype=bool)
@@ -192,7 +193,7 @@ class Pair:
         yield unusable(self.feed, trust)
         yield Finding("are people whom nobody has heard of before", self.unheard(), len(self.before.people), trust.new)
         left = int((self.was & ~self.here & self.fresh).sum())
-        yield Finding("would have stopped working here", left, int(self.was.sum()), trust.leavers)
+        yield Finding("would have stopped working here", left, self.worked, trust.leavers)
         for name in self.columns():
             had, lost, changed = self.column(name)
             limit = trust.identity if name in IDENTITY else trust.changed

@@ -83,6 +83,7 @@ class Ground:
             "customWorkerType": "Contractor" if number % 5 == 4 else "Employee",
             "employmentStatus": "Contractor" if number % 5 == 4 else "Full-Time",
         }
+        form |= {"terminationDate": "2035-12-31"} if number % 5 == 4 else {}
         made = self.hr("POST", "/employees", form)
         return made.headers["Location"].rpartition("/")[2]
 

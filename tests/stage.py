@@ -30,6 +30,7 @@ from prefect.client.schemas.objects import FlowRun, TaskRun
 from ruamel.yaml import YAML
 from sqlalchemy import inspect, text
 
+from bench.boundless import boundless
 from connectors.sandbox import Sandbox, TwinControl
 from flows import deployments
 from flows.record.database import Database
@@ -310,7 +311,8 @@ def set_up(folder: Path) -> Iterator[Stage]:
     with Sandbox() as sandbox:
         for name in TWINS:
             sandbox.control(name).limits(100_000)
-        settings = Settings(home=folder / "home", prefect_port=free_port(), worker_limit=8)  # some runs wait 45 s
+        words = {"home": folder / "home", "mappings": boundless(folder), "prefect_port": free_port()}
+        settings = Settings(**words, worker_limit=8)  # some runs wait 45 s
         yaml = without_schedules(folder)
         with Stack(settings, prefect_yaml=yaml, extra=sandbox.environment) as stack:
             stage = Stage(sandbox, stack, folder)

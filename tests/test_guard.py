@@ -275,6 +275,15 @@ def test_people_held_already_do_not_count_again() -> None:
     assert set(later.vanished) == set(ids)
 
 
+def test_values_that_people_lost_before_do_not_count_again() -> None:
+    good = faults.export(20)
+    rows = faults.some(good, 4, seed=4)
+    feed = good.assign(Department=good["Department"].mask(good.index.isin(rows), ""))
+    assert "4 (20 %) have lost their department; allowed are 3" in weighed(feed, believed(good)).refusal
+    later = weighed(feed, believed(good, held=frozenset(good["No"][rows[:1]])))
+    assert (later.refusal, set(later.held)) == ("", set(good["No"][rows]))
+
+
 def test_who_left_long_ago_may_vanish_unless_something_is_left() -> None:
     good = faults.export(20)
     former = good.index[~faults.working(good)]
