@@ -209,10 +209,12 @@ def bridge(before: Record, following: Record, days: int) -> pd.Timestamp | None:
 
 
 def by_start(record: Record) -> tuple[pd.Timestamp, str]:
+    """Orders records by their first days."""
     return record.hired, record.id
 
 
 def by_end(record: Record) -> tuple[pd.Timestamp, pd.Timestamp, str]:
+    """Orders records by their last days, where one is not told by the first."""
     return record.hired if pd.isna(record.last) else record.last, record.hired, record.id
 
 
