@@ -19,7 +19,7 @@ from flows.record.database import Database
 from flows.record.tables import EmailRow
 from flows.report import table
 from flows.site import Site
-from mappings.comparison import Comparison, compare, side
+from mappings.comparison import KEYS, Comparison, compare, side
 from mappings.folder import read_folder
 
 NAMED = 4  # names on a line
@@ -69,6 +69,8 @@ class Line:
     """Ids."""
     lose: list[str]
     files: list[str]
+    approvers: list[str]
+    """Who must approve it for those who gain it; nobody where it is empty."""
 
     @property
     def what(self) -> str:
@@ -78,17 +80,19 @@ class Line:
 
 def lines(found: Comparison) -> Iterator[Line]:
     """One per entitlement and account, by app."""
-    both = pd.concat([found.gained.assign(sign="+"), found.lost.assign(sign="-")])
+    gained = found.gained.merge(found.new.grants[[*KEYS, "approver"]], on=KEYS)
+    both = pd.concat([gained.assign(sign="+"), found.lost.assign(sign="-", approver="")])
     for (app, entitlement), rows in both.groupby(["app", "entitlement"]):
         gain, lose = (list(rows.loc[rows["sign"] == sign, "person_id"]) for sign in "+-")
-        yield Line(str(app), str(entitlement), gain, lose, sorted(set(rows["file"])))
+        approvers = sorted(set(rows["approver"]) - {""})
+        yield Line(str(app), str(entitlement), gain, lose, sorted(set(rows["file"])), approvers)
 
 
 def short(found: Comparison) -> list[tuple[str, Line]]:
     """The lines, those about the same people and files in one: (`crm account, crm:Sales Rep`, the first of them)."""
     alike: dict[str, list[Line]] = {}
     for line in lines(found):
-        alike.setdefault(repr((line.gain, line.lose, line.files)), []).append(line)
+        alike.setdefault(repr((line.gain, line.lose, line.files, line.approvers)), []).append(line)
     return [(", ".join(line.what for line in some), some[0]) for some in alike.values()]
 
 
@@ -121,6 +125,7 @@ def as_dict(found: Comparison, on: date) -> dict[str, Any]:
         "files": found.files,
         "access": [
             {"app": x.app, "entitlement": x.entitlement, "gain": x.gain, "lose": x.lose, "because": x.files}
+            | {"approvers": x.approvers}
             for x in lines(found)
         ],
         "attributes": [
@@ -182,7 +187,8 @@ def closing(found: Comparison) -> Iterator[str]:
 def who(line: Line, names: dict[str, str]) -> tuple[str, str]:
     """The people of a line, and the files."""
     parts = [f"{sign} {some(people, names)}" for sign, people in (("+", line.gain), ("-", line.lose)) if people]
-    return "; ".join(parts), ", ".join(line.files)
+    asked = f"; {' and '.join(line.approvers)} must approve" if line.approvers else ""
+    return "; ".join(parts) + asked, ", ".join(line.files)
 
 
 def some(people: Iterable[str], names: dict[str, str]) -> str:

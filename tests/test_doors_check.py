@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.record import holdings, overrides, snapshots
+from flows.record import holdings, identities, overrides, snapshots
 from flows.record.database import Database
 from flows.record.decided import Effect
 from mappings.people import Person, frame_of
@@ -160,16 +160,15 @@ def test_what_hr_has_ahead(place: Place) -> None:
 
 def test_who_had_an_account_before_comes_back(place: Place) -> None:
     db = place.record()
+    identities.answer(db, "3", "1", identities.SAME, "people team")  # a new record of the same human
     for person in ("1", "2"):
         holdings.hold(db, person, "sso", None, "Everyone", "p")
     holdings.hold(db, "2", "sso", None, "Everybody", "p")  # another reason for the same account
     holdings.end(db, "1", "sso", None, "left", "p")
-    snapshots.save(
-        db, "bamboohr", frame_of([someone(n, "X", hire_date=ahead(2)) for n in ("1", "2")]), datetime.now(UTC)
-    )
+    snapshots.save(db, "bamboohr", frame_of([someone(n, "X", hire_date=ahead(2)) for n in "123"]), datetime.now(UTC))
     db.close()
     events = json.loads(place.rollcall("forecast", "--json").out)["events"]
-    assert {e["person_id"]: e["what"] for e in events} == {"1": "comes back", "2": "joins"}
+    assert {e["person_id"]: e["what"] for e in events} == {"1": "comes back", "2": "joins", "3": "comes back"}
 
 
 def test_overrides_and_access_that_end_by_themselves(place: Place) -> None:

@@ -122,6 +122,13 @@ def test_a_template_that_was_edited_is_counted_by_field() -> None:
     assert rows(found.changes) == [("1", "crm", "team", file), ("2", "crm", "boss", file), ("2", "crm", "team", file)]
 
 
+def test_a_new_account_is_gained_and_has_no_other_values() -> None:
+    crm = app(attributes={"email": "{work_email}", "team": "{department} team"})
+    found = compared(house(APPS, EVERYONE), house(APPS | {"crm": crm}, EVERYONE, SALES))
+    assert {row[0] for row in rows(found.gained)} == {"1", "2"}
+    assert rows(found.changes) == []
+
+
 def test_a_template_that_comes_to_the_same_changes_nothing() -> None:
     crm = app(attributes={"email": "{user_name}@larkspur.example", "team": "{department}"})
     found = compared(house(APPS, EVERYONE, SALES), house(APPS | {"crm": crm}, EVERYONE, SALES))
@@ -229,6 +236,13 @@ def test_who_gains_and_who_loses_with_names_and_the_file(desk: Desk) -> None:
         "Gain: 2 people. Lose: 2, of them an account altogether 0, everything 0. Other values: 0. With access now: 3."
         in lines
     )
+
+
+def test_who_must_approve_is_told(desk: Desk) -> None:
+    book = "title: Analysts\nwho: {department: Finance}\ngive: [crm:Read Only]\n"
+    book += "approver: tobias.finch@juniperfinch.example\n"
+    (desk.new / "playbooks/analysts.yaml").write_text(book)
+    assert "(+ Cy Tester; tobias.finch@juniperfinch.example must approve)" in desk.plan()
 
 
 def test_markdown_for_a_pull_request(desk: Desk) -> None:

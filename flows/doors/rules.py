@@ -13,7 +13,7 @@ import typer
 from sqlmodel import col, select
 
 from flows.doors.console import fail, plainly, show_json
-from flows.record import holdings, overrides, snapshots
+from flows.record import holdings, identities, overrides, snapshots
 from flows.record.database import Database
 from flows.record.tables import HeldRow
 from flows.settings import load_settings
@@ -130,7 +130,8 @@ def ending(db: Database, zone: str) -> Iterator[tuple[date, Ahead, str, str]]:
 
 
 def had_access(db: Database) -> set[str]:
-    """Ids of people who lost an account that they had."""
+    """Ids of people who lost an account that they had, and of the newer records of such people."""
     lost = (HeldRow.entitlement == "", col(HeldRow.ended).is_not(None), HeldRow.ended_why != FAMILIAR)
     with db.session() as session:
-        return set(session.exec(select(HeldRow.person_id).where(*lost).distinct()))
+        had = set(session.exec(select(HeldRow.person_id).where(*lost).distinct()))
+    return had | {newer for newer, older in identities.links(db) if older in had}
