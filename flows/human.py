@@ -74,9 +74,9 @@ def borne_out(site: Site, row: TaskRow, step: Step, attached: bool) -> tuple[Acc
     except ConnectorError as error:
         if attached:
             return None, {"not read back": str(error)}
-        raise refused(site, row, f"{error} Try again later, or attach a proof.") from None
+        raise NotShown(f"task {row.id} stays open: {error} Try again later, or attach a proof.") from None
     if not shows(account, step):
-        raise refused(site, row, f"{rules.title} shows {seen(account, step)}.")
+        raise NotShown(f"task {row.id} stays open: {rules.title} shows {seen(account, step)}.")
     return account, evidence_of(account)
 
 
@@ -90,14 +90,8 @@ def look_up(site: Site, person_id: str, step: Step) -> Account | None:
     return app.read(found.id) if found else None
 
 
-def refused(site: Site, row: TaskRow, what: str) -> NotShown:
-    """Note what was seen, for the next form, and the error that says it."""
-    refuse(site.db, row.id or 0, what)
-    return NotShown(f"task {row.id} stays open: {what}")
-
-
 def refuse(db: Database, task_id: int, what: str) -> None:
-    """Count an answer that was not accepted, with what was seen."""
+    """Count an answer to the form that was not accepted, with what was seen."""
     marks.set(db, f"task {task_id}: not accepted", [refusals(db, task_id)[0] + 1, what])
 
 

@@ -19,7 +19,7 @@ from prefect.input import RunInput
 from prefect.states import Completed, Failed
 from pydantic import Field, ValidationError
 
-from flows.human import NotShown, answered, refusals, refuse
+from flows.human import answered, refusals, refuse
 from flows.record import tasks
 from flows.record.tables import TaskRow, TaskState
 from flows.site import Site
@@ -67,9 +67,7 @@ def take(site: Site, row: TaskRow, said: Answer) -> None:
     state, by, statement = STATES[said.decision], said.by.strip(), said.statement.strip()
     try:
         answered(site, row.id or 0, state, by, statement, datetime.now(UTC), proof)
-    except NotShown:
-        return  # what was seen is in the record, for the next form
-    except ValueError as error:
+    except ValueError as error:  # NotShown, too
         refuse(site.db, row.id or 0, str(error))
 
 

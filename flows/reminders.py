@@ -16,6 +16,7 @@ from flows import notify
 from flows.approval import MARGIN
 from flows.case import day_of
 from flows.record import approvals, holdings, holds, marks, snapshots, tasks
+from flows.record.database import now as clock
 from flows.site import Site
 from flows.waiting import let_go_on, lives
 from mappings.day import status_at
@@ -48,7 +49,7 @@ async def give_up(site: Site, moment: datetime) -> int:
     Looks again at those that expired lately: their runs must have heard of it.
     """
     expired = await asyncio.to_thread(approvals.expire, site.db, moment)
-    lately = await asyncio.to_thread(approvals.expired_since, site.db, moment - MARGIN)
+    lately = await asyncio.to_thread(approvals.expired_since, site.db, clock() - MARGIN)
     async with get_client() as client:
         for row in lately:
             await let_go_on(client, row.run_id, DEFAULT)
@@ -130,4 +131,4 @@ def last_feed(site: Site) -> pd.DataFrame:
 
 def user_names(people: pd.DataFrame) -> pd.Series:
     """The part of the work address before the @; the id where there is none."""
-    return people["work_email"].str.partition("@")[0].fillna(people["employee_id"])
+    return people["work_email"].str.split("@").str[0].fillna(people["employee_id"])

@@ -33,6 +33,9 @@ RECORDER = {  # one row at a time is Prefect's default and leaves the UI behind
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_READ_BATCH_SIZE": "200",
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
 }
+PATIENT = {  # Prefect looks at every waiting run this often; `reminders` ends those whose time is over
+    "PREFECT_SERVER_SERVICES_PAUSE_EXPIRATIONS_LOOP_SECONDS": "900",
+}
 CLIENT = {
     "PREFECT_WORKER_QUERY_SECONDS": "0.5",
     "PREFECT_CLIENT_MAX_RETRIES": "10",
@@ -136,6 +139,7 @@ class Stack:
         return (
             self.environment()
             | RECORDER
+            | PATIENT
             | {
                 "PREFECT_SERVER_API_HOST": "127.0.0.1",
                 "PREFECT_SERVER_API_PORT": str(settings.prefect_port),

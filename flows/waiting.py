@@ -5,11 +5,14 @@ runs the flow once: its own call with the same key returns the answer at once.""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
+from httpx import HTTPStatusError
+from prefect._internal.pydantic.v2_schema import create_v2_schema
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import (
     FlowRunFilter,
@@ -20,7 +23,7 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.client.schemas.responses import SetStateStatus
-from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
+from prefect.exceptions import ObjectNotFound
 from prefect.input import RunInput, keyset_from_paused_state
 from prefect.states import Completed, Running, Suspended
 
@@ -64,12 +67,18 @@ async def suspend(client: PrefectClient, run: FlowRun, form: type[RunInput], key
     state: State[Any] = Suspended(timeout_seconds=seconds, pause_key=key)
     keys = keyset_from_paused_state(state)
     state.state_details.run_input_keyset = keys  # type: ignore[assignment]
-    try:
-        await form.asave(keys, run.id)
-    except PrefectHTTPStatusError as error:
-        if error.response.status_code != CONFLICT:  # an earlier call put it there
-            raise
+    await put(client, run, keys["schema"], create_v2_schema(form.__name__, model_base=form))
+    await put(client, run, keys["description"], form._description)
     await client.set_flow_run_state(run.id, state)
+
+
+async def put(client: PrefectClient, run: FlowRun, key: str, value: Any) -> None:
+    """As `RunInput.save` does, but over the client that is open; what an earlier call put there stays."""
+    try:
+        await client.create_flow_run_input(run.id, key, json.dumps(value))
+    except HTTPStatusError as error:
+        if error.response.status_code != CONFLICT:
+            raise
 
 
 async def end_waiting(client: PrefectClient, why: str, tags: Iterable[str] = (), ids: Iterable[str] = ()) -> None:

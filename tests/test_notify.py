@@ -176,6 +176,10 @@ def test_a_contract_that_ends_is_told_with_the_manager(site: Site) -> None:
     assert list(told.values()) == [f"p.9: p.8 (8), last day {soon.last_day}"]
 
 
+def test_before_the_first_feed_there_is_nothing_to_tell(site: Site) -> None:
+    assert (reminders.ends(site, now()), reminders.late(site, now())) == ({}, {})
+
+
 def test_a_leaver_with_access_is_late_after_some_hours(site: Site) -> None:
     people(site, somebody("8", last_day=now().date() - timedelta(days=2)), somebody("9"))
     for person in ("8", "9"):
