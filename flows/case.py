@@ -167,6 +167,10 @@ def understood(
     person = person_of({str(k): v for k, v in row.iloc[0].items()})
     if status is Status.UNKNOWN and not leaving:
         raise RowHeld(f"{person_id} is held: HR has no hire date. Nothing was changed. Mend the row in HR.")
+    if (doubt := holds.reason(site.db, person_id, holds.TRUST)) and not leaving:
+        raise RowHeld(
+            f"{person_id} is held: {doubt} Nothing was changed. Mend HR, or `rollcall held release {person_id}`."
+        )
     leaving = leaving or holds.reason(site.db, person_id, holds.SENT_AWAY)
     here = bool(present.iloc[0]) and not leaving
     leaving = leaving or ("" if here else why_gone(person, status))

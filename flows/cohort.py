@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -36,6 +37,8 @@ AT_ONCE = 8  # people worked on side by side
 SHARE = 0.8  # of each app's rate limit: leavers need the rest
 POLITE = 10  # how much lower than others' the process's priority is
 TOLD = 200  # failed people named in the artifact
+
+log = logging.getLogger("prefect.rollcall.cohort")
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,9 @@ def see_through(
             state = carry_out(site, verb, person_id, moment, run_id, leaving)
     except (ConnectorError, NotInHr, RowHeld, RulesError, Busy, OutOfPlace) as error:
         return Ended(person_id, "not begun", str(error), False)
+    except Exception as error:  # one person's trouble must not end the others' run
+        log.exception("%s", person_id)
+        return Ended(person_id, "cut off", type(error).__name__, False)
     return Ended(person_id, state.name or "", state.message or "", state.is_completed())
 
 

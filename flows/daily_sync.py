@@ -19,7 +19,7 @@ from flows.due import Started, check_sso, due, leavers, start
 from flows.gate import believed, hold, read, served, use_up, weighed
 from flows.graph import named
 from flows.identities import resolve
-from flows.record import holds, snapshots
+from flows.record import facts, holds, snapshots
 from flows.record.tables import HoldRow
 from flows.report import table
 from flows.site import Site
@@ -42,7 +42,9 @@ async def daily_sync(on: date | None = None) -> State[Any]:
         verdict: Verdict = await finished("trust gate", lambda: believed(site, feed, moment))
         changed: pd.DataFrame = await finished("classify", lambda: classify(site, feed, moment))
         await finished("who is who", lambda: resolve(site, feed.people, moment))
-        await asyncio.to_thread(keep, site, feed, changed, verdict)  # before the runs: addresses are taken from there
+        await asyncio.to_thread(
+            keep, site, feed, changed, verdict, moment
+        )  # before the runs: addresses are taken from there
         who: pd.DataFrame = await finished("find who is due", lambda: served(site, due(site, feed.people, moment)))
         waits: Impact = await finished("blast radius", lambda: weighed(site, feed.people, who, moment))
     except (ConnectorError, FeedError, RulesError) as error:
@@ -108,7 +110,7 @@ def min_moment(then: datetime | date, moment: datetime | date) -> datetime | dat
     return day_of(moment) - pd.Timedelta(days=1).to_pytimedelta()
 
 
-def keep(site: Site, feed: Feed, changed: pd.DataFrame, verdict: Verdict) -> None:
+def keep(site: Site, feed: Feed, changed: pd.DataFrame, verdict: Verdict, moment: datetime | date) -> None:
     """What HR said, and the holds that it places or lifts: all of it or nothing."""
     with site.db.writing():
         hold(site, feed, verdict)
@@ -118,6 +120,14 @@ def keep(site: Site, feed: Feed, changed: pd.DataFrame, verdict: Verdict) -> Non
         use_up(site, feed)
         if not verdict.old:  # and after the holds: see gate.with_good_rows
             snapshots.save(site.db, site.rules.company.hr, feed.people, datetime.now(UTC))
+            keep_news(site, feed.people, changed, moment)
+
+
+def keep_news(site: Site, people: pd.DataFrame, changed: pd.DataFrame, moment: datetime | date) -> None:
+    """What is new of each person, as valid from the day of the look."""
+    news = changed.loc[(changed["columns"] != "") | (changed["was"] == ""), "person_id"]
+    rows = people[people["employee_id"].isin(news)]
+    facts.keep(site.db, site.rules.company.hr, rows, day_of(moment), datetime.now(UTC))
 
 
 def told(

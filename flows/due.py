@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -39,6 +40,8 @@ ACTIVE = [StateType.SCHEDULED, StateType.PENDING, StateType.RUNNING, StateType.C
 AT_ONCE = 8  # requests to Prefect's server side by side
 PAGE = 200  # Prefect's own limit for one answer
 TAG = "person:"
+COHORT = "cohort"
+COHORT_FROM = 200  # joiners and movers; below it each has a run of their own, to be watched and retried alone
 VERBS = {"offboard_user": "offboard", "zero_touch_onboarding": "onboard", "change_access": "move"}
 """Flow -> the verb in its runs' names, leavers first."""
 
@@ -106,11 +109,15 @@ async def start(who: pd.DataFrame, on: date | None, by: str, once: str = "", put
     """Start one run per row of `who`, in order; people with a run under way are left to it.
 
     `by`: id of the run that starts them. `once`: a word that makes starting the same person's run again, with
-    the same word, do nothing. `put_back`: see change_access.
+    the same word, do nothing. `put_back`: see change_access. Very many joiners and movers share one run.
     """
     who = who.assign(put_back=put_back)
     async with get_client() as client:
         busy = await under_way(client)
+        many = who[(who["flow"] != "offboard_user") & ~who["person_id"].isin(busy)]
+        if len(many) >= COHORT_FROM and not put_back:
+            together = await start_together(client, many, on, by, once)
+            return [*await start(who.drop(many.index), on, by, once), *together]
         ids = {flow: (await client.read_deployment_by_name(f"{flow}/{flow}")).id for flow in who["flow"].unique()}
         rows: Sequence[dict[str, Any]] = who.to_dict("records")  # type: ignore[assignment]
         found: dict[int, Started] = {}
@@ -126,6 +133,23 @@ async def start(who: pd.DataFrame, on: date | None, by: str, once: str = "", put
             for number, row in enumerate(rows):
                 group.start_soon(one, number, row)
         return [found[number] for number in sorted(found)]
+
+
+async def start_together(
+    client: PrefectClient, who: pd.DataFrame, on: date | None, by: str, once: str
+) -> list[Started]:
+    """One run for all of them."""
+    deployment = await client.read_deployment_by_name("cohort/cohort")
+    verbs = {str(row["person_id"]): VERBS[row["flow"]] for row in who.to_dict("records")}
+    run = await client.create_flow_run_from_deployment(
+        deployment.id,
+        parameters={"people": verbs} | ({"on": on.isoformat()} if on else {}),
+        name=f"{len(who)} people together",
+        tags=[COHORT, f"by:{by}"],
+        idempotency_key=f"{once or attempt(by)}:cohort:{hashlib.sha256(repr(sorted(verbs)).encode()).hexdigest()}",
+    )
+    names = zip(who["person_id"], who["flow"], map(run_name, who.to_dict("records")), strict=True)  # type: ignore[arg-type]
+    return [Started(person, flow, name, str(run.id)) for person, flow, name in names]
 
 
 async def start_one(
@@ -166,6 +190,7 @@ async def under_way(client: PrefectClient) -> set[str]:
     for offset in range(0, 1_000_000, PAGE):
         runs = await client.read_flow_runs(flow_run_filter=active, limit=PAGE, offset=offset)
         found |= {tag.removeprefix(TAG) for run in runs for tag in run.tags if tag.startswith(TAG)}
+        found |= {person for run in runs if COHORT in run.tags for person in run.parameters.get("people", {})}
         if len(runs) < PAGE:
             break
     return found

@@ -16,7 +16,7 @@ from prefect.states import Completed, Failed
 from connectors.errors import ConnectorError, Retryable
 from flows import approval, notify, report
 from flows.case import Case, NotInHr, RowHeld, look
-from flows.loose_ends import adopt, drop_moot, note_ends, tie_up
+from flows.loose_ends import adopt, ask_beyond, drop_moot, note_ends, tie_up
 from flows.manual_task import start_manual_tasks, withdraw
 from flows.proof import prove, still_wrong
 from flows.record import history, holds, identities, settled, tasks
@@ -210,6 +210,7 @@ def open_plan(case: Case, run_id: str) -> None:
     adopt(case)
     note_ends(case)
     drop_moot(case)
+    ask_beyond(case, run_id)
 
 
 def verification(case: Case, results: dict[str, StepOutcome]) -> list[str]:

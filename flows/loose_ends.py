@@ -3,6 +3,7 @@ them, and accounts and entitlements that were there before Rollcall."""
 
 from __future__ import annotations
 
+import logging
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from sqlmodel import select
 
 from flows.case import Case
+from flows.farewells import END_ACCESS, ask_shadow
 from flows.record import history, holdings, tasks
 from flows.record.tables import PlanRow, StepOutcome, StepRow
 from flows.steps import believe, evidence_of, shows
@@ -17,6 +19,7 @@ from mappings.access import Account
 from mappings.order import by_hand
 from mappings.plan import FAREWELL, Plan, Step, Verb
 
+log = logging.getLogger("prefect.rollcall")
 LOST = "the run was cut off before the outcome was known; the app does not show it"
 UNSEEN = "the run was cut off before the outcome was known, and it cannot be read back"
 
@@ -95,6 +98,13 @@ def note_ends(case: Case) -> None:
         holdings.end_later(case.site.db, case.person.employee_id, keep.app, keep.entitlement, keep.until)
 
 
+def ask_beyond(case: Case, run_id: str) -> None:
+    """A leaver's access to apps that nobody manages, as far as it is known of."""
+    if case.leaving and case.plan.steps:
+        for note in ask_shadow(case, run_id):
+            log.warning("%s", note)
+
+
 def drop_moot(case: Case) -> None:
     """Close what humans were asked and the plan asks no more, as a badge for somebody who has left since.
 
@@ -103,7 +113,8 @@ def drop_moot(case: Case) -> None:
     steps = {(s.app, str(s.verb), s.entitlement or "") for s in case.plan.steps}
     for row in tasks.open_tasks(case.site.db, case.person.employee_id):
         unknown = row.app in case.known and row.app not in case.read
-        if (row.app, row.verb, row.entitlement) not in steps and not unknown:
+        asked_apart = row.verb == END_ACCESS and case.leaving  # no step: nobody manages the app
+        if (row.app, row.verb, row.entitlement) not in steps and not unknown and not asked_apart:
             tasks.close_task(case.site.db, row.id or 0, "void", "rollcall", "nothing asks for it any more")
 
 

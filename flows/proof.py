@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from flows.approval import standing
 from flows.case import Case
-from flows.record import approvals, evidence, history, snapshots, tasks
+from flows.record import approvals, evidence, facts, history, snapshots, tasks
 from flows.record.decided import ApprovalRow
 from flows.record.packet import Approval, HrEvent, NothingFound, StepDone, Task, controls_for
 from flows.record.tables import PacketRow, PlanRow, StepRow, TaskRow
@@ -91,6 +91,8 @@ def append(
             person_id=case.person.employee_id,
             user_name=case.user_name,
             snapshot_hash=latest.hash if latest else None,
+            known_since=facts.known_since(case.site.db, case.person.employee_id),
+            effective=case.person.last_day if case.leaving else case.person.hire_date,
         ),
         plan_hash=case.plan.hash,
         rules_hash=case.site.rules.hash,

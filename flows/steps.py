@@ -7,10 +7,11 @@ from typing import Any
 
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_exponential
 
-from connectors.base import App, Grants, Outcome, Owns, Sessions, Tokens
+from connectors.base import App, Grants, Outcome
 from connectors.errors import ConnectorError, Mismatch, NeedsHuman, Refused
 from connectors.hr.base import WriteBack
 from flows.case import Case
+from flows.farewells import farewell
 from flows.record import emails, history, holdings, identities, tasks
 from flows.record.tables import StepOutcome, TaskRow
 from mappings.access import Account
@@ -79,8 +80,8 @@ def perform(case: Case, step: Step, looked: bool) -> tuple[Outcome, dict[str, An
     app = case.site.app(step.app)
     if step.verb is Verb.CREATE:
         outcome = create(case, step, app, looked)
-    elif step.verb is Verb.HAND_OVER:
-        outcome = hand_over(case, step, app)
+    elif step.verb in FAREWELL:
+        return farewell(case.values, step, app, account_id(case, step, app), READ_BACK_SECONDS)
     else:
         outcome = WRITES[step.verb](app, account_id(case, step, app), step, looked)
     return outcome, read_back(case, step, app)
@@ -92,8 +93,6 @@ WRITES: dict[Verb, Callable[[Any, str, Step, bool], Outcome]] = {
     Verb.GRANT: lambda app, id, step, looked: granting(app).grant(id, step.entitlement or "", looked),
     Verb.REVOKE: lambda app, id, step, looked: granting(app).revoke(id, step.entitlement or "", looked),
     Verb.DISABLE: lambda app, id, step, looked: app.disable(id, looked),
-    Verb.END_SESSIONS: lambda app, id, step, looked: ending(app).end_sessions(id),
-    Verb.REVOKE_TOKENS: lambda app, id, step, looked: revoking(app).revoke_tokens(id),
     Verb.DELETE: lambda app, id, step, looked: app.delete(id),
 }
 
@@ -103,37 +102,6 @@ def granting(app: App) -> Grants:
     if not isinstance(app, Grants):
         raise NeedsHuman(app.name, "grant", "its connector has no entitlements", "Do it by hand in the app.")
     return app
-
-
-def ending(app: App) -> Sessions:
-    """The app as one whose sessions can be ended."""
-    if not isinstance(app, Sessions):
-        raise NeedsHuman(app.name, "end sessions", "its connector cannot", "Sign the person out by hand.")
-    return app
-
-
-def revoking(app: App) -> Tokens:
-    """The app as one that tells and revokes tokens."""
-    if not isinstance(app, Tokens):
-        raise NeedsHuman(app.name, "revoke tokens", "its connector cannot", "Revoke keys and tokens by hand.")
-    return app
-
-
-def hand_over(case: Case, step: Step, app: App) -> Outcome:
-    """What the person owns there goes to whom the app's YAML names: the manager, or an account's key."""
-    to = step.attributes["to"]
-    key = case.values.get("manager_email", "") if to == "manager" else to
-    doing = f"hand over what {case.user_name} owns"
-    if not isinstance(app, Owns):
-        raise NeedsHuman(app.name, doing, "its connector cannot", f"Hand it over to {key or 'somebody else'} by hand.")
-    ident = account_id(case, step, app)
-    if next(iter(app.owned(ident)), None) is None:
-        return Outcome.ALREADY
-    receiver = app.find(key) if key else None
-    if receiver is None or not receiver.active:
-        why = f"{key} has no usable account there" if key else "HR names no manager with a work e-mail"
-        raise NeedsHuman(app.name, doing, why, "Hand it over by hand, or name somebody in `leaving.hand_over`.")
-    return app.hand_over(ident, receiver.id)
 
 
 def create(case: Case, step: Step, app: App, looked: bool) -> Outcome:
@@ -186,8 +154,6 @@ def assign_email(case: Case, step: Step) -> tuple[Outcome, dict[str, Any]]:
 def read_back(case: Case, step: Step, app: App) -> dict[str, Any]:
     """Read until the app shows the step's effect; Mismatch when it does not in time."""
     ident = case.ids[step.app]
-    if step.verb in FAREWELL:
-        return left_behind(step, app, ident)
     reading = Retrying(
         retry=retry_if_result(lambda account: not shows(account, step)),
         wait=wait_exponential(0.1, max=3),
@@ -200,21 +166,6 @@ def read_back(case: Case, step: Step, app: App) -> dict[str, Any]:
         why = f"it answered that this was done, but {READ_BACK_SECONDS} s later it shows {seen(account, step)}"
         raise Mismatch(step.app, doing, why, "Look at the account in the app; running this again tries it again.")
     return evidence_of(account)
-
-
-def left_behind(step: Step, app: App, ident: str) -> dict[str, Any]:
-    """What is left of tokens and belongings; Mismatch where anything is. Sessions cannot be listed."""
-    left: list[str] = []
-    if step.verb is Verb.REVOKE_TOKENS:
-        left = [f"{token.kind} {token.name}" for token in revoking(app).tokens(ident)]
-    elif step.verb is Verb.HAND_OVER and isinstance(app, Owns):
-        left = [f"{owned.kind} {owned.name}" for owned in app.owned(ident)]
-    if left:
-        what = f"it still shows {len(left)}: {', '.join(left[:5])}"
-        raise Mismatch(
-            step.app, str(step.verb), what, "Look at the account in the app; running this again tries it again."
-        )
-    return {"ended": True} if step.verb is Verb.END_SESSIONS else {"left": 0}
 
 
 def shows(account: Account | None, step: Step) -> bool:

@@ -154,7 +154,7 @@ class Lives:
         verdict = believed(site, feed, moment)
         changed = classify(site, feed, moment)
         resolve(site, feed.people, moment)
-        keep(site, feed, changed, verdict)
+        keep(site, feed, changed, verdict, moment)
         who = served(site, due(site, feed.people, moment))
         self.waits = weighed(site, feed.people, who, moment)
         who = who[~who["person_id"].isin(self.waits.who["person_id"])]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC
+from datetime import UTC, date
 from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated
 
@@ -28,6 +28,10 @@ class HrEvent(Said):
     user_name: str
     snapshot_hash: str | None = None
     """Of the snapshot it was read from."""
+    known_since: Instant | None = None
+    """When HR's latest word about the person was first read."""
+    effective: date | None = None
+    """HR's own date: the last day of a leaver, else the hire date."""
 
 
 class StepDone(Said):

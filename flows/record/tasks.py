@@ -85,6 +85,13 @@ def open_tasks(db: Database, person_id: str | None = None) -> Sequence[TaskRow]:
         return session.exec(wanted.order_by(col(TaskRow.id))).all()
 
 
+def asked_since(db: Database, person_id: str, app: str, verb: str, since: datetime) -> bool:
+    """Whether a human was asked for this since then, whatever became of it."""
+    same = (TaskRow.person_id == person_id, TaskRow.app == app, TaskRow.verb == verb, col(TaskRow.opened_at) >= since)
+    with db.session() as session:
+        return session.exec(select(TaskRow.id).where(*same).limit(1)).first() is not None
+
+
 def void_tasks(db: Database, person_id: str) -> Sequence[TaskRow]:
     """What humans were asked about the person and need not do any more."""
     wanted = select(TaskRow).where(TaskRow.person_id == person_id, TaskRow.state == TaskState.VOID.value)
