@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
 from prefect.client.schemas.objects import FlowRun
 
+from flows.gate import batch_now
+from flows.held_batch import start_batch
 from flows.record import approvals, tasks
 from flows.record.database import now
+from flows.site import Site
+from mappings.folder import read_folder
 from tests.approval_house import BOSS, approvals_in_evidence, asked, gated_stage, gone_on
 from tests.stage import DOMAIN, Stage, message, one
 
@@ -153,3 +159,41 @@ def test_an_attachment_is_kept_with_its_digest(house: Stage) -> None:
     closed: Any = tasks.task(house.db, task.id or 0)
     assert told.status == 0, told.all
     assert (closed.proof["attachment"], len(closed.proof["sha256"])) == ("receipt.txt", 64)
+
+
+# batches
+
+
+def batch(stage: Stage, given: str, digest: str = "") -> tuple[str, FlowRun, Any]:
+    """Somebody due, in a batch that waits; asked about as what it is, or as something else."""
+    site = Site(stage.settings, stage.sandbox.environment, read_folder(stage.settings.mappings_folder), stage.db)
+    person = stage.hire(given, "Batch", "Sales")
+    who, body, real = batch_now(site, [person])
+    run_id = asyncio.run(start_batch(site, who, "1 person", body, digest or real))
+    again = asyncio.run(start_batch(site, who, "1 person", body, digest or real))
+    assert again == run_id
+    return person, stage.client.read_flow_run(UUID(run_id)), one(approvals.open_ones(stage.db, ""))
+
+
+def test_a_batch_starts_when_it_is_approved(house: Stage) -> None:
+    person, run, row = batch(house, "Hal")
+    house.rollcall("approve", str(row.id), "--yes", "--why", "agreed", "--by", "grace")
+    ended = gone_on(house, run)
+    assert run.state_name == "Suspended"
+    assert (ended.state_name, message(ended)) == ("Completed", "1 runs started, approved by grace")
+    assert [r.state_name for r in house.started_by(run)] == ["Completed"]
+    assert house.sales(f"hal.batch@{DOMAIN}")["roles"] == ["Sales Rep"]
+    assert person not in str(run.parameters)
+
+
+def test_a_batch_that_changed_is_asked_about_again(house: Stage) -> None:
+    _, run, row = batch(house, "Ian", "0" * 64)
+    house.rollcall("approve", str(row.id), "--yes", "--why", "agreed", "--by", "grace")
+    waits = gone_on(house, run)
+    new = one(approvals.open_ones(house.db, ""))
+    first: Any = approvals.get(house.db, row.id)
+    assert (waits.state_name, first.state) == ("Suspended", "withdrawn")
+    assert (new.run_id, new.plan_hash != row.plan_hash) == (str(run.id), True)
+    assert house.user(f"ian.batch@{DOMAIN}") == {}
+    house.rollcall("approve", str(new.id), "--no", "--why", "no longer", "--by", "grace")
+    assert message(gone_on(house, waits)) == "not started: refused by grace: no longer"
