@@ -14,6 +14,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
 from connectors.errors import ConnectorError
+from flows import notify
 from flows.case import day_of
 from flows.due import Started, check_sso, due, leavers, start
 from flows.gate import believed, hold, read, served, use_up, weighed
@@ -47,7 +48,10 @@ async def daily_sync(on: date | None = None) -> State[Any]:
         )  # before the runs: addresses are taken from there
         who: pd.DataFrame = await finished("find who is due", lambda: served(site, due(site, feed.people, moment)))
         waits: Impact = await finished("blast radius", lambda: weighed(site, feed.people, who, moment))
-    except (ConnectorError, FeedError, RulesError) as error:
+    except FeedError as error:
+        await notify.feed_refused(site, str(error), str(runtime.flow_run.id))
+        return Failed(message=str(error))
+    except (ConnectorError, RulesError) as error:
         return Failed(message=str(error))
     who = who[~who["person_id"].isin(waits.who["person_id"])]
     refusal = "" if len(leavers(who)) == len(who) else await sso_refusal(site)
