@@ -25,7 +25,7 @@ from mappings.feed import Feed, FeedError, people_of
 from mappings.guard import Before, Verdict, judge
 from mappings.policies import BlastRadius
 from mappings.radius import Impact, effects, impact, weigh
-from mappings.rules import desired
+from mappings.rules import desired, fill_frame
 
 MENDED = "the record in HR is good again"
 RELEASED = "released by "
@@ -33,6 +33,7 @@ RELEASED = "released by "
 FOR_EVER = datetime.max.replace(tzinfo=UTC)
 ONE_BREATH = timedelta(seconds=1)  # a hold that takes another's place is placed within the same transaction
 NAMED = 3  # held rows told in a message; the artifact has them all
+UNSEEN = ("{manager_email}", "{former_email}", "{user_name}")  # values that only a person's own run works out
 SHORT = 12  # characters of a feed's hash that people type
 
 
@@ -230,7 +231,33 @@ def lost(site: Site, people: pd.DataFrame, who: pd.DataFrame, moment: datetime |
     grants = desired(people[mine], here[mine], site.rules)
     grants = with_grants(grants, set(people["employee_id"][mine & here]), exceptions)
     final = [name for name, app in site.rules.apps.items() if app.leaver == "delete" or app.leaving.disable_deletes]
-    return effects(who, grants, holdings.held_frame(site.db), final), int(here.sum())
+    rewritten = to_be_rewritten(site, people[mine & here])
+    return effects(who, grants, holdings.held_frame(site.db), final, rewritten), int(here.sum())
+
+
+def to_be_rewritten(site: Site, people: pd.DataFrame) -> set[str]:
+    """Those of whom some account was last left with another value than HR and the rules have now.
+
+    A rule that was edited makes everybody due; what it does to them is what counts.
+    """
+    people = people.assign(display_name=names_shown(people))
+    found: set[str] = set()
+    for app, rules in site.rules.apps.items():
+        accounts = holdings.attributes_in(site.db, app)
+        ids = people["employee_id"]
+        for name, template in rules.attributes.items():
+            if not any(word in template for word in UNSEEN):
+                there = pd.Series([accounts.get(i, {}).get(name, "") for i in ids], people.index, dtype="string")
+                text = fill_frame(template, people)
+                differs = text.notna() & (text.str.casefold() != there.str.casefold()) & ids.isin(accounts)
+                found |= set(ids[differs.fillna(False)])
+    return found
+
+
+def names_shown(people: pd.DataFrame) -> pd.Series:
+    """As Person.display_name."""
+    called: pd.Series = people["preferred_name"].fillna(people["given_name"]) + " " + people["family_name"].fillna("")
+    return called.str.strip()
 
 
 def approved(site: Site, digest: str) -> bool:

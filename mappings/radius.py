@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,11 +41,18 @@ class Impact:
     """Of exactly this: who, which flow, what is lost, under which rules."""
 
 
-def effects(who: pd.DataFrame, wanted: pd.DataFrame, in_place: pd.DataFrame, final: Iterable[str] = ()) -> pd.DataFrame:
-    """What each person of `who` would lose: EFFECT_COLUMNS, `changes` for those who lose nothing.
+def effects(
+    who: pd.DataFrame,
+    wanted: pd.DataFrame,
+    in_place: pd.DataFrame,
+    final: Iterable[str] = (),
+    rewritten: Collection[str] | None = None,
+) -> pd.DataFrame:
+    """What each person of `who` would lose: EFFECT_COLUMNS, `changes` for those who lose nothing but get other values.
 
     `who`: person_id, flow. `wanted`, `in_place`: person_id, app, entitlement ("" for the account); rows of others
-    do not matter. `final`: apps where an account that is lost is lost for good.
+    do not matter. `final`: apps where an account that is lost is lost for good. `rewritten`: people whose accounts'
+    values change; left out, everybody who moves.
     """
     here = in_place[in_place["person_id"].isin(who["person_id"])][["person_id", "app", "entitlement"]]
     keys = ["person_id", "app", "entitlement"]
@@ -57,7 +64,10 @@ def effects(who: pd.DataFrame, wanted: pd.DataFrame, in_place: pd.DataFrame, fin
     single = lost[~within & (lost["entitlement"] != "")]
     leaving = accounts["person_id"].isin(who.loc[who["flow"] == "offboard_user", "person_id"])
     leavers = who.loc[who["flow"] == "offboard_user", "person_id"]
-    moved = who.loc[(who["flow"] == "change_access") & ~who["person_id"].isin(lost["person_id"]), "person_id"]
+    moves = (who["flow"] == "change_access") & ~who["person_id"].isin(lost["person_id"])
+    if rewritten is not None:
+        moves &= who["person_id"].isin(list(rewritten))
+    moved = who.loc[moves, "person_id"]
     parts = [
         rows(leavers, "leavers", "leaves"),
         rows(accounts["person_id"], "disables", accounts["app"] + " account")[(~leaving).to_numpy()],

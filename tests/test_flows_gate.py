@@ -66,7 +66,7 @@ class Office:
         moment = datetime.now(UTC)
         feed = gate.read(self.site, moment.date())
         verdict = gate.believed(self.site, feed, moment)
-        keep(self.site, feed, classify(self.site, feed, moment), verdict)
+        keep(self.site, feed, classify(self.site, feed, moment), verdict, moment)
         return feed, verdict
 
     def employ(self, numbers: range) -> None:

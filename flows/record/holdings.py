@@ -65,6 +65,13 @@ def links(db: Database, person_id: str) -> dict[str, LinkRow]:
         return {row.app: row for row in rows}
 
 
+def attributes_in(db: Database, app: str) -> dict[str, dict[str, str]]:
+    """person_id -> what was last written to the account in this app."""
+    with db.session() as session:
+        rows = session.execute(select(col(LinkRow.person_id), col(LinkRow.attributes)).where(col(LinkRow.app) == app))
+        return {person_id: attributes for person_id, attributes in rows}
+
+
 def hold(
     db: Database,
     person_id: str,
