@@ -135,8 +135,8 @@ GOLDEN = [
      "calendar; did you mean 'start_of_day'?"),
     ({"desk": ("per: second", "pre: second")}, "apps/desk.yaml:7: unknown word 'pre'; known words are requests, per; "
      "did you mean 'per'?"),
-    ({"sales": ("unless", "except")}, "playbooks/sales.yaml:5: unknown word 'except'; known words are title, who, unless, "
-     "give, grace_days, approver"),
+    ({"sales": ("unless", "except")}, "playbooks/sales.yaml:5: unknown word 'except'; known words are title, who, "
+     "unless, give, grace_days, approver"),
     # a word that is missing
     ({"sales": ("title: Sales", "# title: Sales")}, "playbooks/sales.yaml:1: the word 'title' is missing"),
     ({"company": ("  domain: larkspur.example\n", "")}, "company.yaml:10: the word 'email.domain' is missing"),

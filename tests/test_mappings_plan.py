@@ -207,9 +207,7 @@ def test_sessions_are_ended_only_where_that_can_be_done():
 def test_a_disabled_account_of_a_leaver_is_not_disabled_again():
     account = Account(id="crm/1", key="ana", active=False)
 
-    assert (
-        plan("1", "ana", {}, {"crm": Known(account, {}, False)}, RULES, terms(GONE)).steps == ()
-    )
+    assert plan("1", "ana", {}, {"crm": Known(account, {}, False)}, RULES, terms(GONE)).steps == ()
 
 
 def test_a_rehire_gets_the_same_account_back_with_todays_access():
