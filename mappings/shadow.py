@@ -65,16 +65,17 @@ def rows_of(table: pd.DataFrame, source: ShadowSource, who: Collection[str]) -> 
 
 
 def used(name: str, source: ShadowSource, rows: pd.DataFrame, apps: Mapping[str, AppRules]) -> Iterator[ShadowUse]:
-    """The unmanaged apps in these rows, in their order, each with its latest day."""
+    """The unmanaged apps in these rows, in their order, each by its shortest spelling and with its latest day."""
     ignored = [folded(word) for word in source.ignore]
     words = rows[source.app].dropna().astype("string").str.strip()
     words = words[words != ""]
     days = seen(source, rows)
     for _, same in words.groupby(words.map(folded), sort=False):
-        if not is_one_of(same.iloc[-1], ignored) and not is_managed(same.iloc[-1], apps):
+        app = min(same[::-1], key=len)  # the others carry the number of a receipt, or the legal form
+        if not is_one_of(app, ignored) and not is_managed(app, apps):
             last = days[same.index].max()
             yield ShadowUse(
-                app=same.iloc[-1],
+                app=app,
                 source=name,
                 owner=source.owner,
                 last_seen=None if pd.isna(last) else last.date(),

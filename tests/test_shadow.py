@@ -72,6 +72,12 @@ def test_a_person_without_an_address_does_not_get_the_rows_without_one() -> None
     assert found(("", "Notely", "2026-10-01"), person=nobody) == []
 
 
+def test_the_number_of_a_receipt_is_not_part_of_the_name() -> None:
+    rows = [("119", "Tallybean", "2026-09-30"), ("119", "Tallybean 20261030", "2026-10-30")]
+
+    assert [(use.app, use.last_seen) for use in found(*rows)] == [("Tallybean", date(2026, 10, 30))]
+
+
 def test_each_app_is_told_once_with_its_latest_day_and_owner() -> None:
     rows = [("119", "Notely Inc.", "2026-09-03"), ("119", "NOTELY", "2026-10-03"), ("119", "Notely", "2026-08-03")]
 
