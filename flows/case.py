@@ -24,6 +24,7 @@ from mappings.feed import people_of
 from mappings.people import Person, Status, person_of
 from mappings.plan import Plan, Verb
 from mappings.rules import desired, fingerprints, targets, values_of
+from mappings.vocabulary import Tier
 
 
 class NotInHr(LookupError):
@@ -77,18 +78,19 @@ def look(
     reserve: bool = False,
     before: Case | None = None,
     putting_back: bool = False,
+    at_once: bool = False,
 ) -> Case:
     """Read HR and the apps and plan. Writes nothing but, with `reserve`, the reservation of a work address.
 
     `moment`: a plain date, an instant, or None for now. `leaving`: a reason to end all access whatever HR says.
     `before`: plan again from what that case saw, with what the record says now. `putting_back`: undo what others
-    did in apps whose drift is to be put back.
+    did in apps whose drift is to be put back. `at_once`: what HR said last is enough, and the SSO alone is read.
     Raises NotInHr, RowHeld, ConnectorError (HR or the SSO cannot be read) or RulesError.
     """
     moment = moment or datetime.now(UTC)
-    word = understood(site, person_id, moment, leaving, before, keep=reserve)
+    word = understood(site, person_id, moment, leaving, before, keep=reserve, at_once=at_once)
     address, new = work_address(site, word.person, bool(word.leaving), reserve)
-    boss = manager_email(site, word.person.manager_id, bool(word.leaving))
+    boss = None if at_once else manager_email(site, word.person.manager_id, bool(word.leaving))
     values = values_of(
         word.person.model_copy(update={"work_email": address}),
         manager_email=boss,
@@ -99,8 +101,8 @@ def look(
     open_ends = {row.app for row in history.unfinished(site.db, person_id)}
     with ThreadPoolExecutor(AT_ONCE) as ahead:
         prepare(site, wanted, ahead)
-        matter = {*wanted, *links, *open_ends}
-        seen = before.seen if before else read_apps(site, matter, links, values, everywhere=bool(word.leaving))
+        names = to_read(site, word, {*wanted, *links, *open_ends}, at_once)
+        seen = before.seen if before else read_apps(site, names, links, values, bool(word.leaving))
     known = {s.app: known_of(site, word.holder, s, links.get(s.app)) for s in seen}
     drawn = plan(
         person_id,
@@ -131,6 +133,14 @@ def look(
     )
 
 
+def to_read(site: Site, word: Word, matter: set[str], at_once: bool) -> list[str]:
+    """Apps to look at: those that matter, for a leaver all there are, and when every second counts the SSO."""
+    apps = site.rules.apps
+    if at_once:
+        return [name for name, rules in apps.items() if rules.tier is Tier.SSO]
+    return [name for name in apps if word.leaving or name in matter]
+
+
 @dataclass(frozen=True)
 class Word:
     """What HR says of the person, with the overrides that count, at one moment."""
@@ -151,11 +161,17 @@ class Word:
 
 
 def understood(
-    site: Site, person_id: str, moment: datetime | date, leaving: str, before: Case | None, keep: bool
+    site: Site,
+    person_id: str,
+    moment: datetime | date,
+    leaving: str,
+    before: Case | None,
+    keep: bool,
+    at_once: bool = False,
 ) -> Word:
     """HR's row of the person and what it means; raises RowHeld where it cannot be used."""
     at = instant(moment)
-    frame = before.frame if before else said_by_hr(site, person_id, day_of(moment), bool(leaving))
+    frame = before.frame if before else said_by_hr(site, person_id, day_of(moment), bool(leaving), at_once)
     acting = of_person(site, frame, moment, keep, ending=bool(leaving))
     if acting.elsewhere:
         raise RowHeld(acting.elsewhere)
@@ -218,16 +234,25 @@ def instant(moment: datetime | date) -> datetime:
     return moment if isinstance(moment, datetime) else datetime.combine(moment, time(12), UTC)
 
 
-def said_by_hr(site: Site, person_id: str, on: date, ending: bool) -> pd.DataFrame:
+def said_by_hr(site: Site, person_id: str, on: date, ending: bool, at_once: bool = False) -> pd.DataFrame:
     """HR's row. Ending all access at once must not hang on HR: what it said last is enough then."""
+    last = said_last(site, person_id) if at_once else None
+    if last is not None:
+        return last
     try:
         return hr_row(site, person_id, on)
     except (NotInHr, RowHeld, ConnectorError):
-        latest = snapshots.latest(site.db, site.rules.company.hr) if ending else None
-        row = latest[1][latest[1]["employee_id"] == person_id] if latest else None
-        if row is None or row.empty:
+        last = said_last(site, person_id) if ending else None
+        if last is None:
             raise
-        return row.reset_index(drop=True)
+        return last
+
+
+def said_last(site: Site, person_id: str) -> pd.DataFrame | None:
+    """The person's row in the last good feed."""
+    latest = snapshots.latest(site.db, site.rules.company.hr)
+    row = latest[1][latest[1]["employee_id"] == person_id] if latest else None
+    return None if row is None or row.empty else row.reset_index(drop=True)
 
 
 def hr_row(site: Site, person_id: str, on: date) -> pd.DataFrame:

@@ -21,7 +21,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 from connectors.errors import ConnectorError, Retryable
 from flows import approval, notify
 from flows.case import Case, NotInHr, RowHeld
-from flows.graph import LEASE_WAIT, OK, RETRY_DELAYS, OutOfPlace, check_place, close, look_well, open_plan, verification
+from flows.graph import LEASE_WAIT, OutOfPlace, check_place, close, look_well, open_plan, verification
 from flows.manual_task import start_manual_tasks
 from flows.proof import prove
 from flows.record import holds, tasks
@@ -30,6 +30,7 @@ from flows.record.tables import StepOutcome
 from flows.report import table
 from flows.site import Site
 from flows.steps import apply, ask, block
+from flows.taskgraph import OK, RETRY_DELAYS
 from mappings.folder import RulesError
 from mappings.plan import Step
 
@@ -106,12 +107,18 @@ def carry_all(site: Site, people: Mapping[str, str], moment: datetime | date, ru
 
 
 def see_through(
-    site: Site, verb: str, person_id: str, moment: datetime | date | None, run_id: str, leaving: str = ""
+    site: Site,
+    verb: str,
+    person_id: str,
+    moment: datetime | date | None,
+    run_id: str,
+    leaving: str = "",
+    putting_back: bool = False,
 ) -> Ended:
     """One person from the first look to the signed packet; never raises what a run of one's own would report."""
     try:
         with lease(site.db, person_id, f"{verb} in run {run_id}", wait_seconds=LEASE_WAIT):
-            state = carry_out(site, verb, person_id, moment, run_id, leaving)
+            state = carry_out(site, verb, person_id, moment, run_id, leaving, putting_back)
     except (ConnectorError, NotInHr, RowHeld, RulesError, Busy, OutOfPlace) as error:
         return Ended(person_id, "not begun", str(error), False)
     except Exception as error:  # one person's trouble must not end the others' run
@@ -121,11 +128,17 @@ def see_through(
 
 
 def carry_out(
-    site: Site, verb: str, person_id: str, moment: datetime | date | None, run_id: str, leaving: str
+    site: Site,
+    verb: str,
+    person_id: str,
+    moment: datetime | date | None,
+    run_id: str,
+    leaving: str,
+    putting_back: bool,
 ) -> State[Any]:
     """The steps one after another in the plan's order, then verification and evidence."""
     started = datetime.now(UTC)
-    case = look_well(site, person_id, moment, leaving)
+    case = look_well(site, person_id, moment, leaving, putting_back)
     check_place(verb, case)
     if leaving:
         holds.place(site.db, person_id, holds.SENT_AWAY, leaving)

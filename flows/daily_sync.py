@@ -18,12 +18,12 @@ from flows import notify
 from flows.case import day_of
 from flows.due import Started, check_sso, due, leavers, start
 from flows.gate import believed, hold, read, served, use_up, weighed
-from flows.graph import named
 from flows.identities import resolve
 from flows.record import facts, holds, snapshots
 from flows.record.tables import HoldRow
 from flows.report import table
 from flows.site import Site
+from flows.taskgraph import named
 from mappings.day import status_at
 from mappings.feed import Feed, FeedError
 from mappings.folder import RulesError

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime
 from typing import Any
 
-from prefect import Task, allow_failure, get_client, runtime
-from prefect.cache_policies import NO_CACHE
-from prefect.client.schemas.objects import State, StateType
-from prefect.futures import PrefectFuture, wait
+from prefect import get_client, runtime
+from prefect.client.schemas.objects import State
+from prefect.futures import wait
 from prefect.states import Completed, Failed
 
-from connectors.errors import ConnectorError, Retryable
+from connectors.errors import ConnectorError
 from flows import approval, notify, report
+from flows.at_once import cut_off
 from flows.case import Case, NotInHr, RowHeld, look
 from flows.loose_ends import adopt, ask_beyond, drop_moot, note_ends, tie_up
 from flows.manual_task import start_manual_tasks, withdraw
@@ -24,13 +23,10 @@ from flows.record.decided import ApprovalRow
 from flows.record.lease import Busy, lease
 from flows.record.tables import StepOutcome
 from flows.site import Site
-from flows.steps import apply, ask, block
+from flows.taskgraph import OK, after, ends, named, submit_steps
 from mappings.folder import RulesError
-from mappings.plan import Step
 
-RETRY_DELAYS = [2.0, 10.0, 30.0]  # seconds between attempts, beyond what the server itself asks for
 LEASE_WAIT = 120.0  # seconds a run waits for another run of the same person
-OK = (StepOutcome.DONE, StepOutcome.ALREADY)
 
 
 async def run_person(
@@ -67,15 +63,17 @@ async def carry_out(
 ) -> State[Any] | ApprovalRow:
     """The graph for one person, from the first read to the signed packet; a question where steps need an approval."""
     started = datetime.now(UTC)
+    early = await cut_off(site, person_id, moment, leaving, run_id) if leaving else None
     first = named("read HR and apps, plan", lambda: look_well(site, person_id, moment, leaving, putting_back)).submit()
     case: Case = await asyncio.to_thread(first.result)
     check_place(verb, case)
     if leaving:  # whatever runs next, by hand or by schedule, must not give it all back
         await asyncio.to_thread(holds.place, site.db, person_id, holds.SENT_AWAY, leaving)
+    case = early.and_then(case) if early else case
     await asyncio.gather(name_run(f"{verb} {case.user_name}"), asyncio.to_thread(open_plan, case, run_id))
     gate = await asyncio.to_thread(approval.weigh, case)
-    results: dict[str, StepOutcome] = {}
-    futures = submit_steps(case, run_id, first, results, gate)
+    results = dict(early.results) if early else {}
+    futures = submit_steps(case, run_id, first, results, gate.waiting)
     last = ends(case, futures) or [first]
     check = named("verify", lambda: verification(case, results)).submit(wait_for=after(last))
     proof = named("evidence", lambda: prove(case, run_id, started)).submit(wait_for=after([check]))
@@ -117,12 +115,6 @@ def check_place(verb: str, case: Case) -> None:
         )
 
 
-def ends(case: Case, futures: dict[str, PrefectFuture[Any]]) -> list[PrefectFuture[Any]]:
-    """The tasks that no other step waits for."""
-    upstream = {i for step in case.plan.steps if step.id in futures for i in (*step.needs, *step.after)}
-    return [future for i, future in futures.items() if i not in upstream]
-
-
 def look_well(
     site: Site, person_id: str, moment: datetime | date | None, leaving: str, putting_back: bool = False
 ) -> Case:
@@ -132,73 +124,6 @@ def look_well(
     if not tie_up(case):
         return case
     return look(site, person_id, moment, leaving, reserve=True, before=case, putting_back=putting_back)
-
-
-def named(name: str, fn: Callable[[], Any]) -> Task[..., Any]:
-    """A Prefect task with no cache, no stored result and retries on Retryable only."""
-    return Task(
-        fn=fn,
-        name=name,
-        task_run_name=name,
-        cache_policy=NO_CACHE,
-        persist_result=False,
-        retries=len(RETRY_DELAYS),
-        retry_delay_seconds=RETRY_DELAYS,
-        retry_jitter_factor=0.3,
-        retry_condition_fn=worth_retrying,
-    )
-
-
-def worth_retrying(task: Any, run: Any, state: State[Any]) -> bool:
-    """Whether the same call may succeed later."""
-    return isinstance(state.result(raise_on_failure=False), Retryable)
-
-
-def after(futures: Iterable[PrefectFuture[Any]]) -> list[Any]:
-    """Edges of the graph that hold whatever became of the upstream tasks."""
-    return [allow_failure(f) for f in futures]
-
-
-def submit_steps(
-    case: Case, run_id: str, first: PrefectFuture[Any], results: dict[str, StepOutcome], gate: approval.Gate
-) -> dict[str, PrefectFuture[Any]]:
-    """One task for each step that need not wait for an approval; its edges are the plan's own."""
-    futures: dict[str, PrefectFuture[Any]] = {}
-    for step in case.plan.steps:
-        if step.id in gate.waiting:
-            continue
-        upstream = [futures[i] for i in (*step.needs, *step.after) if i in futures] or [first]
-        task = named(title(case, step), step_body(case, step, run_id, results))
-        futures[step.id] = task.submit(wait_for=after(upstream))
-    return futures
-
-
-def title(case: Case, step: Step) -> str:
-    """`sso: grant All Staff`."""
-    return f"{step.app}: {step.verb}" + (f" {step.entitlement}" if step.entitlement else "")
-
-
-def step_body(case: Case, step: Step, run_id: str, results: dict[str, StepOutcome]) -> Callable[[], State[Any]]:
-    """What the task of a step does."""
-
-    def body() -> State[Any]:
-        missing = [i for i in step.needs if results.get(i) not in OK]
-        if missing:
-            results[step.id] = StepOutcome.BLOCKED
-            return State(type=StateType.FAILED, name="Blocked", message=block(case, step, run_id, missing))
-        try:
-            results[step.id] = apply(case, step, run_id, again=runtime.task_run.run_count > 1)
-        except ConnectorError as error:
-            results[step.id] = StepOutcome.FAILED
-            if isinstance(error, Retryable) and runtime.task_run.run_count <= len(RETRY_DELAYS):
-                raise
-            ask(case, step, run_id, str(error))
-            return Failed(message=str(error))
-        if results[step.id] is StepOutcome.TASK:
-            return Completed(name="Manual task", message="a person was asked to do this")
-        return Completed(name="Already" if results[step.id] is StepOutcome.ALREADY else "Done")
-
-    return body
 
 
 def open_plan(case: Case, run_id: str) -> None:

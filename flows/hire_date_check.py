@@ -11,15 +11,16 @@ from prefect import flow, runtime
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
-from flows.case import day_of
+from flows.case import day_of, instant
 from flows.daily_sync import ask, sso_refusal
 from flows.due import due, leavers, start
 from flows.gate import served, weighed
-from flows.graph import named
 from flows.identities import resolve
-from flows.record import marks, snapshots
+from flows.record import marks, overrides, snapshots
 from flows.site import Site
-from mappings.day import status_at
+from flows.taskgraph import named
+from mappings.day import standing
+from mappings.exceptions import with_values
 from mappings.folder import RulesError
 from mappings.radius import Impact
 
@@ -43,14 +44,15 @@ async def hire_date_check(now: datetime | None = None) -> State[Any]:
     await ask(site, waits)
     if refusal:  # the mark stays, so that the next check finds the same people
         return Failed(message=f"{refusal} Nobody was given anything; {len(started)} leavers' runs were started.")
-    await asyncio.to_thread(marks.swap, site.db, MARK, last, moment.isoformat())
+    if all(s.run_id for s in started):  # who has a run under way is found again: it may have looked too early
+        await asyncio.to_thread(marks.swap, site.db, MARK, last, moment.isoformat())
     names = ", ".join(s.name for s in started) or "nobody"
     asked = f"; {len(waits.who)} people wait for approval: {waits.title}" if waits.hash else ""
     return Completed(message=f"{len(started)} people: {names}{asked}")
 
 
 def come(site: Site, last: Any, moment: datetime) -> tuple[pd.DataFrame, Impact]:
-    """Those due now whose status was another at the last look, and whom of them too many losses let wait.
+    """Those due now who stood otherwise at the last look, and whom of them too many losses let wait.
 
     Without a last look: everybody due.
     """
@@ -63,9 +65,20 @@ def come(site: Site, last: Any, moment: datetime) -> tuple[pd.DataFrame, Impact]
     who = served(site, due(site, people, moment))
     waits = weighed(site, people, who, moment)
     if last is not None:
-        was = status_at(people, site.rules.company, datetime.fromisoformat(str(last)))
-        moved = people.loc[was != status_at(people, site.rules.company, moment), "employee_id"]
-        who = who[who["person_id"].isin(moved)]
+        who = who[who["person_id"].isin(moved(site, people, datetime.fromisoformat(str(last)), moment))]
     if not who["person_id"].isin(waits.who["person_id"]).any():
         return who, Impact(waits.who.head(0), waits.effects.head(0))
     return who[~who["person_id"].isin(waits.who["person_id"])], waits
+
+
+def moved(site: Site, people: pd.DataFrame, last: datetime, moment: datetime) -> set[str]:
+    """Ids of those whose status, or whether they should have access, is another than at the last look."""
+    return set(people.loc[stands(site, people, last) != stands(site, people, moment), "employee_id"])
+
+
+def stands(site: Site, people: pd.DataFrame, moment: datetime) -> pd.Series:
+    """Status and access of each row at the moment, as one word: `prehire False`."""
+    status, here = standing(
+        with_values(people, overrides.in_force(site.db, instant(moment))), site.rules.company, moment
+    )
+    return status + " " + here.astype("string")

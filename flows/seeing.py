@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from connectors.base import Prepares
 from connectors.errors import ConnectorError
-from flows.record import history, holdings, identities
+from flows.record import history, holdings, identities, tasks
 from flows.record.tables import HeldRow, LinkRow
 from flows.site import Site
 from mappings.access import Account, Target
@@ -35,12 +35,11 @@ class Seen:
 
 
 def read_apps(
-    site: Site, matter: set[str], links: dict[str, LinkRow], values: dict[str, str], everywhere: bool
+    site: Site, names: list[str], links: dict[str, LinkRow], values: dict[str, str], leaving: bool
 ) -> tuple[Seen, ...]:
-    """Look at every app that matters for the person, side by side."""
-    names = [n for n in site.rules.apps if everywhere or n in matter]
+    """Look at these apps side by side."""
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        return tuple(pool.map(lambda name: read_app(site, name, links.get(name), values, everywhere), names))
+        return tuple(pool.map(lambda name: read_app(site, name, links.get(name), values, leaving), names))
 
 
 def prepare(site: Site, wanted: Mapping[str, Target], pool: ThreadPoolExecutor) -> None:
@@ -120,4 +119,5 @@ def undone(site: Site, person_id: str, app: str) -> frozenset[Verb]:
     since = dict.fromkeys(FAREWELL, done[Verb.DISABLE]) | {Verb.HAND_OVER: begun}
     if not done[Verb.DISABLE]:
         return frozenset()
-    return frozenset(verb for verb in FAREWELL if done[verb] <= since[verb])
+    asked = {row.verb for row in tasks.open_tasks(site.db, person_id) if row.app == app}  # asking is not doing
+    return frozenset(verb for verb in FAREWELL if done[verb] <= since[verb] or verb in asked)

@@ -16,9 +16,12 @@ import selectors
 import signal
 import socket
 import sys
+from contextlib import suppress
 from typing import Any
 
 from flows import lifeline
+from flows.settings import load_settings
+from mappings.folder import read_folder
 
 PRELOAD = (
     "prefect.flow_engine",
@@ -62,6 +65,8 @@ def preload() -> None:
             importlib.import_module(name)
         except Exception as problem:
             print(f"not preloaded: {name}: {problem}", file=sys.stderr)  # noqa: T201
+    with suppress(Exception):  # the run will say what is wrong
+        read_folder(load_settings().mappings_folder)
 
 
 def _own_modules() -> list[str]:

@@ -4,11 +4,13 @@ told with file, line and word, and all of them at once."""
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import typing
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
+from functools import lru_cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,6 +25,7 @@ from mappings.people import COLUMNS
 from mappings.policies import ShadowSource
 from mappings.vocabulary import DERIVED, PLACE, AppRules, Company, HrSource, Playbook, Tier
 from mappings.words import Words, suggest
+from mappings.workdays import is_calendar
 
 Model = TypeVar("Model", bound=Words)
 EMPLOYMENT = ("active", "leave", "terminated")
@@ -68,7 +71,19 @@ class Rules:
 
 
 def read_folder(folder: Path) -> Rules:
-    """Read and check a mappings folder; raises RulesError naming every mistake."""
+    """Read and check a mappings folder; raises RulesError naming every mistake. Unchanged files are read once."""
+    return read_once(folder, stamp(folder))
+
+
+def stamp(folder: Path) -> str:
+    """A hash of all there is in the folder's files."""
+    files = sorted(p for p in folder.rglob("*.y*ml") if p.is_file() and os.access(p, os.R_OK))
+    return hashlib.sha256(b"".join(bytes(p) + b"\0" + p.read_bytes() + b"\0" for p in files)).hexdigest()
+
+
+@lru_cache(maxsize=8)
+def read_once(folder: Path, _: str) -> Rules:
+    """The rules of a folder as it stands."""
     reader = Reader(folder)
     company = reader.one("company.yaml", Company)
     hr = reader.all("hr", HrSource)
@@ -277,7 +292,7 @@ def check(
 
 
 def check_company(reader: Reader, company: Company, hr: dict[str, HrSource], broken: set[str]) -> Iterator[str]:
-    """The source and the time zones must exist."""
+    """The source, the time zones and the calendars must exist."""
     if company.hr not in hr and f"hr/{company.hr}.yaml" not in broken:
         where = reader.line("company.yaml", "hr")
         yield f"{where}: hr: no file hr/{company.hr}.yaml; {suggest(company.hr, hr)}"
@@ -287,6 +302,10 @@ def check_company(reader: Reader, company: Company, hr: dict[str, HrSource], bro
         if not is_zone(zone):
             where = reader.line("company.yaml", *loc)
             yield f"{where}: {'.'.join(loc)}: unknown time zone {zone!r}; use an IANA name like Europe/Berlin"
+    for name, place in company.locations.items():
+        if not is_calendar(place.calendar):
+            where = reader.line("company.yaml", "locations", name, "calendar")
+            yield f"{where}: locations.{name}.calendar: unknown calendar {place.calendar!r}; use one like DE or DE-BE"
 
 
 def check_source(reader: Reader, name: str, source: HrSource) -> Iterator[str]:

@@ -20,7 +20,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import select
 
-from flows.record import emails, history, holdings, marks
+from flows.record import database, emails, history, holdings, marks
 from flows.record.database import Database
 from flows.record.tables import HeldRow, PlanRow, Row, StepRow
 
@@ -37,6 +37,12 @@ def test_models_and_migrations_agree(db: Database) -> None:
         differences = compare_metadata(context, Row.metadata)
 
     assert differences == []
+
+
+def test_the_newest_migration_is_known_by_name(db: Database) -> None:
+    newest = max(p.name[:4] for p in (Path(database.__file__).parent / "migrations" / "versions").glob("0*.py"))
+
+    assert db.version() == newest == database.NEWEST
 
 
 def migrate_elsewhere(url: str) -> int:
