@@ -35,6 +35,7 @@ class Company:
             "HR_CSV": str(self.file),
             "ROLLCALL_MAPPINGS": str(folder / "company"),
             "ROLLCALL_DATABASE_URL": f"sqlite:///{folder / 'record.db'}",
+            "ROLLCALL_SIGNING_KEY_PATH": str(folder / "signing-key.pem"),  # the stage's key has signed for its record
         }
         self.db = Database(self.environment["ROLLCALL_DATABASE_URL"])
         self.db.migrate()
