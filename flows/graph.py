@@ -15,7 +15,7 @@ from connectors.errors import ConnectorError
 from flows import approval, notify, report
 from flows.at_once import cut_off
 from flows.case import Case, NotInHr, RowHeld, look
-from flows.loose_ends import adopt, ask_beyond, drop_moot, note_ends, tie_up
+from flows.loose_ends import adopt, ask_beyond, asked_beyond, drop_moot, note_ends, tie_up
 from flows.manual_task import start_manual_tasks, withdraw
 from flows.proof import prove, still_wrong
 from flows.record import history, holds, identities, settled, tasks
@@ -163,7 +163,7 @@ def close(
     """The final state tells the truth: Completed, Completed with open tasks, or Failed naming the steps."""
     bad = [i for i, outcome in results.items() if outcome is StepOutcome.FAILED]
     blocked = [i for i, outcome in results.items() if outcome is StepOutcome.BLOCKED]
-    asked = [i for i, outcome in results.items() if outcome is StepOutcome.TASK]
+    asked = [i for i, outcome in results.items() if outcome is StepOutcome.TASK] + asked_beyond(case, run_id)
     lacking = [s.id for s in case.plan.steps if s.id not in results and s.id not in gate.waiting]
     unproved = wrong if isinstance(wrong, list) else [f"verification: {wrong}"]
     state: State[Any]

@@ -13,7 +13,7 @@ from sqlmodel import select
 from flows.case import Case
 from flows.farewells import END_ACCESS, ask_shadow
 from flows.record import history, holdings, tasks
-from flows.record.tables import PlanRow, StepOutcome, StepRow
+from flows.record.tables import PlanRow, StepOutcome, StepRow, TaskState
 from flows.steps import believe, evidence_of, shows
 from mappings.access import Account
 from mappings.order import by_hand
@@ -103,6 +103,12 @@ def ask_beyond(case: Case, run_id: str) -> None:
     if case.leaving and case.plan.steps:
         for note in ask_shadow(case, run_id):
             log.warning("%s", note)
+
+
+def asked_beyond(case: Case, run_id: str) -> list[str]:
+    """What of that the run asked humans for and is still open; no step of the plan stands for it."""
+    mine = tasks.tasks_of_run(case.site.db, run_id)
+    return [f"{row.app} {row.verb}" for row in mine if row.verb == END_ACCESS and row.state == TaskState.OPEN]
 
 
 def drop_moot(case: Case) -> None:
