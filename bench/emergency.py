@@ -90,6 +90,7 @@ async def working(run: FlowRun) -> bool:
 
 def go_at_once(sandbox: Sandbox, number: int, users: dict[str, str]) -> float:
     """Seconds from typing the command to the first write to the account."""
+    sandbox.control("sso").clear_log()
     typed = time.time()
     subprocess.run([COMMAND, "offboard", str(number), "--now", "--no-wait"], check=True, stdout=subprocess.DEVNULL)
     path = f"/Users/{users[str(number)]}"
