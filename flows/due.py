@@ -25,13 +25,14 @@ from sqlmodel import col, select
 
 from flows.case import instant
 from flows.identities import resolve
-from flows.record import history, holdings, holds, overrides, settled
+from flows.record import history, holdings, holds, overrides, settled, tasks
 from flows.record.database import Database
 from flows.record.decided import ApprovalRow, Decision
 from flows.site import Site
 from mappings.day import standing
 from mappings.exceptions import told, with_values
 from mappings.people import Status
+from mappings.plan import FAREWELL
 from mappings.rules import fingerprints
 from mappings.vocabulary import Tier
 
@@ -69,11 +70,12 @@ def due(site: Site, people: pd.DataFrame, moment: datetime | date) -> pd.DataFra
     last = ids.map(settled.all_of(site.db))
     open_now = ids.isin(holdings.people_with_access(site.db))
     undone = ids.isin(history.left_undone(site.db))
+    asked = ids.isin(tasks.people_asked_about(site.db, map(str, FAREWELL)))  # what HR says now may answer it
     again = ids.isin(settled.to_be_looked_at(site.db, instant(moment)))
     answered = now == ids.map(unapproved(site.db))  # the question waits, or was answered with no
     changed = ((last != now).fillna(True) & ~answered.fillna(False) | again).to_numpy(dtype=bool)
     flow = np.select(
-        [~here & (open_now | undone | again), here & (last.isna() | ~open_now), here],
+        [~here & (open_now | undone | asked | again), here & (last.isna() | ~open_now), here],
         ["offboard_user", "zero_touch_onboarding", "change_access"],
         "",
     )

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
-from connectors.base import App, Sessions, Tokens
+from connectors.base import App, Owns, Sessions, Tokens
 from connectors.catalogue import connect
 from connectors.hr.base import Source
 from connectors.hr.catalogue import source
@@ -66,11 +66,10 @@ class Site:
     @cached_property
     def can(self) -> dict[Verb, frozenset[str]]:
         """Verb -> apps whose connectors can do it, for those that not all can."""
-        asked = {Verb.END_SESSIONS: Sessions, Verb.REVOKE_TOKENS: Tokens}
-        return {
-            verb: frozenset(name for name in self.rules.apps if isinstance(self.app(name), able))
-            for verb, able in asked.items()
-        }
+        asked = {Verb.END_SESSIONS: Sessions, Verb.REVOKE_TOKENS: Tokens, Verb.HAND_OVER: Owns}
+        found = {verb: frozenset(n for n in self.rules.apps if isinstance(self.app(n), a)) for verb, a in asked.items()}
+        resting = frozenset(n for n in self.rules.apps if "disable" not in getattr(self.app(n), "undeclared", ()))
+        return found | {Verb.DISABLE: resting}
 
 
 def sharing(rules: Rules, share: float) -> Rules:

@@ -243,11 +243,17 @@ def ask(case: Case, step: Step, run_id: str, todo: str) -> tuple[TaskRow, bool]:
         step.verb,
         step.entitlement,
         f"{what} for {case.user_name}",
-        instructions(case, step) or todo,
+        todo_of(case, step, todo),
         rules.owner if rules else "HR",
         case.plan.hash,
         run_id,
     )
+
+
+def todo_of(case: Case, step: Step, why: str) -> str:
+    """The app's own words for the verb, else `why`; a hand-over says both, since only `why` names the things."""
+    words = instructions(case, step)
+    return f"{words} {why}" if words and step.verb is Verb.HAND_OVER else words or why
 
 
 def instructions(case: Case, step: Step) -> str | None:

@@ -239,14 +239,26 @@ class Draft:
             self.notes.append(f"{app}: nothing is deleted: {self.terms.legal_hold}")
             deletes = False
         if rules.leaver == "delete" and deletes:
-            self.farewell(app, here, why, (Verb.HAND_OVER,))
-            self.add(app, Verb.DELETE, why)
+            self.delete(app, rules, here, why)
             return False
         if account.active and not (rules.leaving.disable_deletes and self.terms.legal_hold):
             self.add(app, Verb.DISABLE, why)
-        self.farewell(app, here, why, (Verb.END_SESSIONS, Verb.REVOKE_TOKENS, Verb.HAND_OVER))
-        self.delete_later(app, rules, here)
+        self.farewell(app, here, why, (Verb.END_SESSIONS, Verb.REVOKE_TOKENS))
+        if not self.delete_later(app, rules, here):
+            self.farewell(app, here, why, (Verb.HAND_OVER,))
         return True
+
+    def delete(self, app: str, rules: AppRules, here: Known, why: str) -> None:
+        """Delete the account; what it owns is handed over first, and access does not outlast that."""
+        before = len(self.steps)
+        if self.terms.leaving and rules.leaving.hand_over and app in self.terms.can.get(Verb.HAND_OVER, frozenset()):
+            self.add(app, Verb.HAND_OVER, why, attributes={"to": rules.leaving.hand_over})  # looked for once more
+        else:
+            self.farewell(app, here, why, (Verb.HAND_OVER,))
+        able = app in self.terms.can.get(Verb.DISABLE, frozenset()) and not rules.leaving.disable_deletes
+        if len(self.steps) > before and able and here.account and here.account.active:
+            self.add(app, Verb.DISABLE, why)
+        self.add(app, Verb.DELETE, why)
 
     def farewell(self, app: str, here: Known, why: str, verbs: tuple[Verb, ...]) -> None:
         """What an account's end brings with it, where it was not done since the account was last usable."""
@@ -257,11 +269,11 @@ class Draft:
                 attributes = {"to": to} if verb is Verb.HAND_OVER else {}
                 self.add(app, verb, why, attributes=attributes)
 
-    def delete_later(self, app: str, rules: AppRules, here: Known) -> None:
-        """Delete an account that was disabled long enough ago, unless a legal hold keeps it."""
+    def delete_later(self, app: str, rules: AppRules, here: Known) -> bool:
+        """Delete an account that was disabled long enough ago, unless a legal hold keeps it; whether it is deleted."""
         days = rules.leaving.delete_after_days
         if not days or not self.terms.leaving or here.account is None:
-            return
+            return False
         when = (here.disabled_at if not here.account.active else None) or self.terms.at
         when += timedelta(days=days)
         if self.terms.at < when:
@@ -269,7 +281,9 @@ class Draft:
         elif self.terms.legal_hold:
             self.notes.append(f"{app}: the account is not deleted: {self.terms.legal_hold}")
         else:
-            self.add(app, Verb.DELETE, f"{days} days after it was disabled")
+            self.delete(app, rules, here, f"{days} days after it was disabled")
+            return True
+        return False
 
 
 def grace_of(why: str, rules: Rules) -> int:

@@ -29,7 +29,8 @@ def ordered(steps: list[Step], rules: Rules, leaving: bool) -> tuple[Step, ...]:
     waited = {i for p in own for i in p.needs}
     ends = tuple(p.id for p in own if p.id not in waited)
     for step in sorted(losses, key=lambda s: (list(Layer).index(s.layer), rank(s, rules))):
-        order = {"after": loss_after(step, losses, rules, leaving), "needs": () if leaving else ends}
+        needs = (*(() if leaving else ends), *emptied_by(step, losses, rules))
+        order = {"after": loss_after(step, losses, rules, leaving), "needs": needs}
         placed.append(step.model_copy(update=order))
     return tuple(in_order(placed))
 
@@ -58,6 +59,12 @@ def gain_needs(step: Step, gains: list[Step], rules: Rules) -> tuple[str, ...]:
     named = set(rules.apps[step.app].needs) if step.app in rules.apps else set()
     before = [s.id for s in free if s.app in named and list(Layer).index(s.layer) <= until]
     return tuple(dict.fromkeys([*earlier, *before]))
+
+
+def emptied_by(step: Step, losses: list[Step], rules: Rules) -> tuple[str, ...]:
+    """What must have succeeded before an account is lost for good: the hand-over of what it owns."""
+    final = step.verb is Verb.DELETE or (step.verb is Verb.DISABLE and rules.apps[step.app].leaving.disable_deletes)
+    return tuple(s.id for s in losses if final and s.app == step.app and s.verb is Verb.HAND_OVER)
 
 
 def rank(step: Step, rules: Rules) -> float:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import ColumnElement, update
 from sqlmodel import col, select
 
+from flows.record import settled
 from flows.record.database import Database, now, rows_changed
 from flows.record.tables import HoldRow
 
@@ -36,6 +37,13 @@ def lift(db: Database, person_id: str, source: str | None = None, why: str = "")
     with db.writing() as session:
         lifted = update(HoldRow).where(*mine(person_id, source)).values(lifted_at=now(), lifted_why=why)
         return rows_changed(session, lifted)
+
+
+def end_legal_hold(db: Database, person_id: str, why: str) -> int:
+    """Lift it; what it withheld is due at the next look. Returns how many there were."""
+    with db.writing():
+        settled.look_again(db, person_id)
+        return lift(db, person_id, LEGAL, why)
 
 
 def mine(person_id: str, source: str | None) -> list[ColumnElement[bool]]:

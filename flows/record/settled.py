@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlmodel import col
 
 from flows.record.database import Database, now
@@ -22,6 +22,13 @@ def to_be_looked_at(db: Database, at: datetime) -> set[str]:
     """People for whom something changes by then although HR says nothing new."""
     with db.session() as session:
         return set(session.scalars(select(SettledRow.person_id).where(col(SettledRow.next_look) <= at)))  # type: ignore[call-overload]
+
+
+def look_again(db: Database, person_id: str) -> None:
+    """Let the next look at everybody find this person due, whatever HR says."""
+    mine = update(SettledRow).where(col(SettledRow.person_id) == person_id)
+    with db.writing() as session:
+        session.execute(mine.values(next_look=now()))
 
 
 def known(db: Database, person_id: str) -> bool:

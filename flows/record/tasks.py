@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -97,6 +97,13 @@ def void_tasks(db: Database, person_id: str) -> Sequence[TaskRow]:
     wanted = select(TaskRow).where(TaskRow.person_id == person_id, TaskRow.state == TaskState.VOID.value)
     with db.session() as session:
         return session.exec(wanted.order_by(col(TaskRow.id))).all()
+
+
+def people_asked_about(db: Database, verbs: Iterable[str]) -> set[str]:
+    """Ids of the people about whom a task with one of these verbs is open."""
+    wanted = select(TaskRow.person_id).where(col(TaskRow.verb).in_(list(verbs)), TaskRow.state == TaskState.OPEN.value)
+    with db.session() as session:
+        return set(session.exec(wanted.distinct()))
 
 
 def tasks_of_run(db: Database, run_id: str) -> Sequence[TaskRow]:
