@@ -41,6 +41,7 @@ DOORS = {
     "onboard": "people:onboard",
     "move": "people:move",
     "offboard": "leavers:offboard",
+    "reconcile": "reconcile:reconcile",
     "grant": "exceptions:grant",
     "override": "exceptions:override_app",
     "legal-hold": "exceptions:legal_hold",

@@ -15,11 +15,11 @@ from prefect.states import Completed, Failed
 
 from connectors.errors import ConnectorError
 from flows import notify
-from flows.case import day_of
+from flows.case import day_of, instant
 from flows.due import Started, check_sso, due, leavers, start
 from flows.gate import believed, hold, read, served, use_up, weighed
 from flows.identities import resolve
-from flows.record import facts, holds, snapshots
+from flows.record import facts, holds, overrides, snapshots
 from flows.record.tables import HoldRow
 from flows.report import table
 from flows.site import Site
@@ -75,13 +75,16 @@ def summary(feed: Feed, verdict: Verdict, started: list[Started], waits: Impact)
     return ", ".join(parts)
 
 
-async def ask(site: Site, waits: Impact) -> str:
-    """Start the run that asks whether so many may lose so much; returns its id, '' where nobody need be asked."""
+async def ask(site: Site, waits: Impact, then: str | None = None) -> str:
+    """Start the run that asks whether so many may lose so much; returns its id, '' where nobody need be asked.
+
+    `then`: see held_batch.start_batch.
+    """
     if not waits.hash:
         return ""
     from flows.held_batch import start_batch  # it needs this package's flows
 
-    return await start_batch(site, waits.who, waits.title, waits.body, waits.hash)
+    return await start_batch(site, waits.who, waits.title, waits.body, waits.hash, then)
 
 
 async def sso_refusal(site: Site) -> str:
@@ -125,6 +128,8 @@ def keep(site: Site, feed: Feed, changed: pd.DataFrame, verdict: Verdict, moment
         if not verdict.old:  # and after the holds: see gate.with_good_rows
             snapshots.save(site.db, site.rules.company.hr, feed.people, datetime.now(UTC))
             keep_news(site, feed.people, changed, moment)
+            believed_rows = feed.people[~feed.people["employee_id"].isin(verdict.held)]
+            overrides.end_mended(site.db, believed_rows, instant(moment))
 
 
 def keep_news(site: Site, people: pd.DataFrame, changed: pd.DataFrame, moment: datetime | date) -> None:

@@ -28,12 +28,16 @@ BATCH = ""
 """The person an approval of a batch is about."""
 
 
-async def start_batch(site: Site, who: pd.DataFrame, title: str, body: str, batch_hash: str) -> str:
+async def start_batch(
+    site: Site, who: pd.DataFrame, title: str, body: str, batch_hash: str, then: str | None = None
+) -> str:
     """Ask for this batch (`who`: person_id, …) and return the id of the run that waits; the same batch is asked once.
 
-    A batch that was asked before and is another one now is withdrawn.
+    A batch that was asked before and is another one now is withdrawn. `then`: the flow to be run after a yes, which
+    weighs the same batch anew and finds it approved; left out, the runs of those who are due are started.
     """
     row = await asyncio.to_thread(ask, site, who["person_id"].tolist(), title, body, batch_hash, "")
+    await asyncio.to_thread(marks.set, site.db, then_mark(row.id or 0), then)
     async with get_client() as client:
         if row.run_id and await lives(client, row.run_id):
             return row.run_id
@@ -67,6 +71,11 @@ def ask(site: Site, ids: list[str], title: str, body: str, batch_hash: str, run_
 def members_mark(approval_id: int) -> str:
     """Where the ids of a batch's people are kept."""
     return f"batch {approval_id}: people"
+
+
+def then_mark(approval_id: int) -> str:
+    """Where the flow is kept that is run after a yes."""
+    return f"batch {approval_id}: then"
 
 
 def members(site: Site, approval_id: int) -> list[str]:
@@ -111,6 +120,8 @@ async def held_batch(approval_id: int) -> State[Any]:
             row = await heard(site, row)
             if row.state != Decision.APPROVED:
                 return Completed(message=f"not started: {row.state} by {row.by}: {row.reason}")
+            if then := await asyncio.to_thread(marks.get, site.db, then_mark(row.id or 0)):
+                return await run_anew(str(then), row)
             who, body, batch_hash = await asyncio.to_thread(gate.batch_now, site, members(site, row.id or 0))
             if batch_hash == row.plan_hash:
                 return done(row, await start(who, None, str(runtime.flow_run.id), once=f"batch {row.id}"))
@@ -119,6 +130,16 @@ async def held_batch(approval_id: int) -> State[Any]:
             row = await asyncio.to_thread(ask_anew, site, row, who, body, batch_hash)
     except (ConnectorError, FeedError, RulesError) as error:
         return Failed(message=f"{error} Retry this run once that is mended.")
+
+
+async def run_anew(flow: str, row: ApprovalRow) -> State[Any]:
+    """Start the flow that asked, once."""
+    async with get_client() as client:
+        deployment = await client.read_deployment_by_name(f"{flow}/{flow}")
+        run = await client.create_flow_run_from_deployment(
+            deployment.id, name=f"{flow} after approval {row.id}", idempotency_key=f"batch {row.id}"
+        )
+    return Completed(message=f"{flow} runs again ({run.id}), approved by {row.by}")
 
 
 async def heard(site: Site, row: ApprovalRow) -> ApprovalRow:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
+from dataclasses import asdict
 from datetime import UTC, date, datetime
 from typing import Any
 
 import pandas as pd
 from prefect import flow, runtime
-from prefect.artifacts import acreate_markdown_artifact
+from prefect.artifacts import acreate_markdown_artifact, acreate_table_artifact
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
@@ -28,6 +29,8 @@ from mappings.plan import Verb
 from mappings.radius import EFFECT_COLUMNS, Impact, weigh
 
 SHARE = 0.8  # of each app's rate limit: leavers need the rest
+DRIFTS = "reconcile-drifts"
+"""Key of the artifact with all drifts as a table."""
 TOLD = 300  # drifts named in the artifact
 KINDS = {Verb.REVOKE: "removals", Verb.DISABLE: "disables", Verb.DELETE: "deletes", Verb.UPDATE: "changes"}
 """Verb that puts something back -> what it counts as in the blast radius."""
@@ -47,8 +50,9 @@ async def reconcile(on: date | None = None, report_only: bool = False) -> State[
     waits = await asyncio.to_thread(weighed, site, found)
     who = found.who.iloc[:0] if report_only else found.who[~found.who["person_id"].isin(waits.who["person_id"])]
     started = await start(who, on, str(runtime.flow_run.id), put_back=True)
-    batch = "" if report_only else await ask(site, waits)
+    batch = "" if report_only else await ask(site, waits, then="reconcile")
     await acreate_markdown_artifact(markdown=told(found, started, waits, batch), key="reconcile")
+    await acreate_table_artifact(table=list(map(asdict, found.drifts)), key=DRIFTS)
     unread = [f"{r.app}: {r.error}" for r in found.reports if r.error]
     if unread:
         return Failed(message=f"{summary(found, started)}. Not read: {'; '.join(unread)}")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import getpass
+import re
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated
 
-import pandas as pd
 import typer
 from prefect import get_client
 from prefect.states import Scheduled
@@ -23,6 +23,8 @@ from mappings.words import suggest
 
 override_app = typer.Typer(no_args_is_help=True, help="Exceptions with a reason and an end.")
 LONGEST = timedelta(days=366)
+UNITS = {"h": "hours", "d": "days", "w": "weeks"}
+LENGTH = re.compile(r"(\d{1,6})([hdw])")
 
 Why = Annotated[str, typer.Option("--why", help="The reason, for the record and the auditor.")]
 By = Annotated[str, typer.Option("--by", help="Who decided it; by default the user of this terminal.")]
@@ -88,9 +90,7 @@ def override_list(
         show_json([row.model_dump(mode="json") for row in rows])
         return
     head = ("id", "person", "what", "until", "why", "by")
-    show_table(
-        "Overrides", head, [(r.id, r.person_id, what(r), f"{r.until:%Y-%m-%d %H:%M}", r.why, r.by) for r in rows]
-    )
+    show_table("Overrides", head, [(r.id, r.person_id, what(r), end_in_words(r), r.why, r.by) for r in rows])
 
 
 @override_app.command("end")
@@ -115,13 +115,15 @@ def legal_hold(
 
     Example: rollcall legal-hold 1042 --why "case 12/2026"
     """
-    db = Site.open().db
+    site = Site.open()
+    db = site.db
     if release:
-        gone = holds.lift(db, person_id, holds.LEGAL, why or "released by hand")
+        gone = holds.end_legal_hold(db, person_id, why or "released by hand")
         out.print(f"{person_id}: {'released' if gone else 'there was no legal hold'}")
-    elif not why:
+    elif not why.strip():
         fail("a legal hold needs a reason: --why", 2)
     else:
+        check_person(site, person_id)
         holds.place(db, person_id, holds.LEGAL, f"legal hold: {why}")
         out.print(f"{person_id}: nothing will be deleted until `rollcall legal-hold {person_id} --release`")
 
@@ -172,12 +174,19 @@ def add(
     now = datetime.now(UTC)
     if not now < until <= now + LONGEST:
         fail("the end must lie ahead, and within a year; an exception for good belongs into the rules", 2)
-    latest = snapshots.latest(site.db, site.rules.company.hr)
-    if latest is not None and person_id not in set(latest[1]["employee_id"]):
-        fail(f"HR ({site.rules.company.hr}) has nobody with id {person_id}")
+    if not why.strip():
+        fail("an exception needs a reason: --why", 2)
+    check_person(site, person_id)
     row = overrides.add(site.db, person_id, effect, name, why, by or getpass.getuser(), until, value)
     run(end_run(row))
     return row
+
+
+def check_person(site: Site, person_id: str) -> None:
+    """HR, as it was read last, must know the person."""
+    latest = snapshots.latest(site.db, site.rules.company.hr)
+    if latest is not None and person_id not in set(latest[1]["employee_id"]):
+        fail(f"HR ({site.rules.company.hr}) has nobody with id {person_id}")
 
 
 async def end_run(row: OverrideRow) -> None:
@@ -219,11 +228,10 @@ def assignment(text: str) -> tuple[str, str]:
 
 def length(text: str) -> timedelta:
     """`8h`, `3d`, `2w`."""
-    try:
-        found = pd.Timedelta(text.replace("w", "W"))
-    except ValueError:
+    found = LENGTH.fullmatch(text.strip())
+    if not found:
         fail(f"--for {text!r}: write it like 8h, 3d or 2w", 2)
-    return found.to_pytimedelta()
+    return timedelta(**{UNITS[found[2]]: int(found[1])})
 
 
 def end_of(until: datetime | None, for_: str) -> datetime:
@@ -236,6 +244,13 @@ def end_of(until: datetime | None, for_: str) -> datetime:
 def end_of_day(day: date) -> datetime:
     """Midnight after the day, in UTC."""
     return datetime.combine(day + timedelta(days=1), time(), UTC)
+
+
+def end_in_words(row: OverrideRow) -> str:
+    """`2026-11-30 00:00`, or `ended 2026-11-12 09:30: HR says the same now`."""
+    if row.ended_at:
+        return f"ended {row.ended_at:%Y-%m-%d %H:%M}: {row.ended_why}"
+    return f"{row.until:%Y-%m-%d %H:%M}"
 
 
 def what(row: OverrideRow) -> str:

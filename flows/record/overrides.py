@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+import pandas as pd
 from sqlalchemy import update
 from sqlmodel import col, select
 
 from flows.record.database import Database, now, rows_changed
 from flows.record.decided import Effect, OverrideRow
-from mappings.exceptions import Override
+from mappings.exceptions import Override, mended
+
+MENDED = "HR says the same now"
 
 
 def add(
@@ -51,6 +54,12 @@ def in_force(db: Database, at: datetime, person_id: str | None = None) -> list[O
         wanted = wanted.where(OverrideRow.person_id == person_id)
     with db.session() as session:
         return [as_override(row) for row in session.exec(wanted.order_by(col(OverrideRow.id)))]
+
+
+def end_mended(db: Database, people: pd.DataFrame, at: datetime) -> list[Override]:
+    """End those whose value HR has itself by now; returns them."""
+    found = mended(people, in_force(db, at))
+    return [override for override in found if end(db, override.id, MENDED)]
 
 
 def as_override(row: OverrideRow) -> Override:
