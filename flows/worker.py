@@ -108,9 +108,6 @@ class ForkWorker(BaseWorker[ProcessJobConfiguration, ProcessVariables, ProcessWo
         await self._forks.start()
         await server_answers()
         await super().setup()
-        with suppress(ObjectNotFound):  # a pool that somebody made without it: then nobody goes first
-            queue = await self.client.read_work_queue_by_name(LEAVERS, work_pool_name=self._work_pool_name)
-            self._leavers_queue = queue.id
         await self._exit_stack.enter_async_context(self._executors)
         assert self._runs_task_group is not None
         self._runs_task_group.start_soon(self._keep_rescuing)
@@ -168,7 +165,17 @@ class ForkWorker(BaseWorker[ProcessJobConfiguration, ProcessVariables, ProcessWo
 
     async def get_and_submit_flow_runs(self) -> list[FlowRun]:
         """One look for work."""
-        return [] if self._stopping else await super().get_and_submit_flow_runs()
+        if self._stopping:
+            return []
+        if self._leavers_queue is None:
+            await self._find_leavers()
+        return await super().get_and_submit_flow_runs()
+
+    async def _find_leavers(self) -> None:
+        """Know the leavers' queue as soon as it is there; at a first start it is made after the worker came up."""
+        with suppress(ObjectNotFound):  # a pool that somebody made without it: then nobody goes first
+            queue = await self.client.read_work_queue_by_name(LEAVERS, work_pool_name=self._work_pool_name)
+            self._leavers_queue = queue.id
 
     async def _submit_scheduled_flow_runs(self, flow_run_response: list[Any]) -> list[FlowRun]:
         fresh = [entry for entry in flow_run_response if entry.flow_run.id not in self.in_flight]
