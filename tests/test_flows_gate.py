@@ -349,7 +349,8 @@ def test_the_question_is_asked_with_the_table_and_the_hash(office: Office, monke
     run = asyncio.run(ask(office.site, waits))
 
     assert (nobody, run, len(asked)) == ("", "run-1", 1)
-    site, who, title, body, digest = asked[0]
+    site, who, title, body, digest, then = asked[0]
+    assert then is None
     assert (site, digest, title) == (office.site, waits.hash, "5 people would lose everything (limit 3)")
     assert set(who["person_id"]) == {"3", "5", "8", "9", "11"}
     assert "| 3 | p3 | offboard_user | leaves |" in body
