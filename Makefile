@@ -35,6 +35,8 @@ bench: install system
 	$(BIN)/python -m bench.onboarding
 	$(BIN)/python -m bench.start
 	$(BIN)/python -m bench.monday
+	$(BIN)/python -m bench.emergency
+	$(BIN)/python -m bench.waiting
 
 replay: install
 	$(BIN)/python -m bench.replay --csv $(CSV)

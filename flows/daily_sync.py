@@ -57,6 +57,7 @@ async def daily_sync(on: date | None = None) -> State[Any]:
     refusal = "" if len(leavers(who)) == len(who) else await sso_refusal(site)
     started = await start(leavers(who) if refusal else who, on, str(runtime.flow_run.id))
     batch = await ask(site, waits)
+    await notify.questions(site)
     held = await asyncio.to_thread(holds.held, site.db)
     text = told(feed, changed, started, day_of(moment), held, waits, batch)
     await acreate_markdown_artifact(markdown=text, key="daily-sync")

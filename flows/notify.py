@@ -13,8 +13,9 @@ from prefect.exceptions import MissingContextError
 from prefect.logging import get_run_logger
 from prefect.settings import get_current_settings
 
-from flows.record import marks
+from flows.record import holds, marks
 from flows.record.decided import ApprovalRow
+from flows.record.identities import SOURCE as IDENTITY
 from flows.record.tables import TaskRow
 from flows.site import Site
 
@@ -104,6 +105,13 @@ async def feed_refused(site: Site, why: str, run_id: str, digest: str = "") -> b
     return await tell(
         site, f"feed {digest} {why}", "Rollcall: HR's feed was refused", f"{why}\n{page_of(site, run_id)}"
     )
+
+
+async def questions(site: Site) -> int:
+    """New records that look like a human whom HR meant before; each is told of once, by number alone."""
+    waiting = await asyncio.to_thread(holds.people, site.db, IDENTITY)
+    news = {f"who is {person}": f"{person} waits: see `rollcall link list`" for person in sorted(waiting)}
+    return await tell_new(site, "Rollcall: the same human, or somebody new?", news)
 
 
 async def tell_new(site: Site, title: str, news: Mapping[str, str]) -> int:

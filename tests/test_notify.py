@@ -16,7 +16,7 @@ import pytest
 from pydantic import SecretStr
 
 from flows import notify, reminders
-from flows.record import approvals, holdings, marks, snapshots, tasks
+from flows.record import approvals, holdings, holds, marks, snapshots, tasks
 from flows.record.database import Database, now
 from flows.settings import Settings
 from flows.site import Site
@@ -192,3 +192,12 @@ def test_news_of_several_people_is_told_once_for_each(site: Site, inbox: Inbox) 
     counts = [asyncio.run(notify.tell_new(site, "t", news)) for news in ({"a": "A"}, {"a": "A"}, {"a": "A", "b": "B"})]
     assert counts == [1, 0, 1]
     assert [m["message"] for m in inbox.got] == ["A", "B"]
+
+
+def test_a_question_of_identity_is_told_once_and_by_number(site: Site, inbox: Inbox) -> None:
+    holds.place(site.db, "1077", "identity", "looks like 1003, Maria García")
+
+    told = [asyncio.run(notify.questions(site)) for _ in range(2)]
+
+    assert told == [1, 0]
+    assert [body["message"] for body in inbox.got] == ["1077 waits: see `rollcall link list`"]
