@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from connectors.sandbox import Sandbox
 from tests.stage import Stage, set_up
 
 
@@ -14,3 +15,10 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """One sandbox and one stack; see tests/stage.py."""
     with set_up(tmp_path_factory.mktemp("stage")) as stage:
         yield stage
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    """The vendors' servers, for the tests of one file."""
+    with Sandbox() as running:
+        yield running

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -25,12 +24,6 @@ BELONGINGS = {
 }
 """App -> table of the twin -> the kind, and the field with the name."""
 OWNERS = ("ownerId", "owner_id", "assignee_id", "agent_id")
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox() as running:
-        yield running
 
 
 def rig_of(name: str, sandbox: Sandbox) -> Rig:

@@ -33,12 +33,6 @@ SOON = NOW + timedelta(minutes=5)
 """A moment after everything that a test enters now."""
 
 
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox() as running:
-        yield running
-
-
 @pytest.fixture
 def lives(sandbox: Sandbox, tmp_path: Path) -> Iterator[Lives]:
     with company(sandbox, tmp_path) as lives:

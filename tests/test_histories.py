@@ -261,12 +261,6 @@ def dies(at: int, done: bool) -> Iterator[None]:
         steps.perform = original
 
 
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox() as sandbox:
-        yield sandbox
-
-
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Waits that would only make the test longer."""

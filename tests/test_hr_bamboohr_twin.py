@@ -1,6 +1,5 @@
 """BambooHR over the wire, against its twin, with the sample's mapping."""
 
-from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
@@ -18,12 +17,6 @@ from mappings.people import Status, status_frame
 from mappings.vocabulary import HrSource
 
 SAMPLE = Path(__file__).parents[1] / "mappings" / "sample"
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox() as running:
-        yield running
 
 
 @pytest.fixture

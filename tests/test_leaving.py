@@ -23,12 +23,6 @@ NOON = datetime.now(UTC).replace(hour=20, minute=30)  # after every cut-off in L
 TODAY = NOON.date()
 
 
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox() as running:
-        yield running
-
-
 @pytest.fixture
 def lives(sandbox: Sandbox, tmp_path: Path) -> Iterator[Lives]:
     """A boss and somebody who will leave, both at work."""

@@ -25,12 +25,6 @@ RITA = f"rita.sales@{DOMAIN}"
 APPS = ("sso", "crm", "desk")
 
 
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox() as running:
-        yield running
-
-
 @pytest.fixture
 def lives(sandbox: Sandbox, tmp_path: Path) -> Iterator[Lives]:
     """Rita in Sales, beside the director."""

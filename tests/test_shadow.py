@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
@@ -161,12 +160,6 @@ def test_a_mistake_is_told_with_file_and_line(tmp_path: Path, change: tuple[str,
 
 
 # what a site finds
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox() as running:
-        yield running
 
 
 def site(tmp_path: Path, sandbox: Sandbox, yaml: str = YAML, csv: bytes | None = b"Who,What\n119,Notely\n") -> Site:

@@ -90,12 +90,6 @@ DAYS = st.dates(date(2026, 10, 19), date(2026, 11, 1))
 
 
 @pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def site(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     made = a_site(sandbox, tmp_path_factory.mktemp("site"))
     yield made
