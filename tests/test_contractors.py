@@ -1,4 +1,4 @@
-"""Contractors take their own path: nothing before an approval of exactly what they get, an end date, an end by itself."""
+"""Contractors take their own path: nothing before a yes to exactly what they get, an end date, an end by itself."""
 
 from __future__ import annotations
 
@@ -79,5 +79,5 @@ def test_without_an_end_date_the_person_is_held(lives: Lives) -> None:
 
     lives.sync(LATER)
 
-    assert "end date" in holds.reason(lives.site.db, "3", holds.TRUST)
+    assert "last day" in holds.reason(lives.site.db, "3", holds.TRUST)
     assert lives.access_of("3") == set()
