@@ -12,6 +12,7 @@ import typer
 from prefect import get_client
 from prefect.states import Scheduled
 
+from flows.case import hr_row
 from flows.doors.console import fail, out, plainly, run, show_json, show_table
 from flows.doors.people import Id, Json, NoWait, person_run
 from flows.record import facts, holds, overrides, snapshots
@@ -183,10 +184,10 @@ def add(
 
 
 def check_person(site: Site, person_id: str) -> None:
-    """HR, as it was read last, must know the person."""
+    """HR must know the person: as it was read last, or now."""
     latest = snapshots.latest(site.db, site.rules.company.hr)
-    if latest is not None and person_id not in set(latest[1]["employee_id"]):
-        fail(f"HR ({site.rules.company.hr}) has nobody with id {person_id}")
+    if latest is None or person_id not in set(latest[1]["employee_id"]):
+        hr_row(site, person_id, datetime.now(UTC).date())
 
 
 async def end_run(row: OverrideRow) -> None:
