@@ -118,6 +118,7 @@ def measure(people: int, leavers: int) -> dict[str, Any]:
         run = asyncio.run(sync())
         asyncio.run(until_under_way(run, sandbox))
         seconds = [go_at_once(sandbox, people - n, users) for n in range(leavers)]
+        print(f"from command to SSO write: {', '.join(f'{s:.2f}' for s in seconds)} s", file=sys.stderr, flush=True)
         still = asyncio.run(working(run))
         done = asyncio.run(ended(run.id))
     return {"seconds": seconds, "reorganisation was at work": still, "took in": taken, "then": done.state_name,
