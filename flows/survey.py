@@ -10,6 +10,7 @@ from typing import Any, Literal
 import pandas as pd
 from sqlmodel import col, select
 
+from flows.addresses import derived
 from flows.adopt import examine, kept_addresses, population, readable
 from flows.case import instant, why_gone
 from flows.gate import served
@@ -123,7 +124,8 @@ def expected_of(
     boss = persons.get(person.manager_id or "")
     address = person.work_email or addresses.get(person.employee_id)
     manager = (boss.work_email or addresses.get(boss.employee_id)) if boss else None
-    values = values_of(person.model_copy(update={"work_email": address}), manager_email=manager)
+    more = derived(site, person.employee_id, address)
+    values = values_of(person.model_copy(update={"work_email": address}), manager_email=manager, **more)
     rows = grants.get(person.employee_id)
     wanted = {} if rows is None else targets(rows, values, site.rules, on_leave=status is Status.LEAVE)
     return Expected(person, status, here, wanted, values.get("user_name") or person.employee_id)

@@ -14,7 +14,7 @@ import pytest
 from connectors.sandbox import Sandbox
 from flows.gate import read
 from flows.reconcile import weighed
-from flows.record import approvals, overrides
+from flows.record import approvals, emails, overrides
 from flows.record.decided import Effect
 from flows.survey import Drift, Survey, survey
 from tests.lives import DOMAIN, Lives, company, edit, found
@@ -68,6 +68,21 @@ def test_all_is_explained_by_rules_where_nobody_interfered(lives: Lives) -> None
     everything = sum(len(lives.access_of(id)) for id in ("1", "2"))
     assert survey.drifts == [] and survey.explained == {"rule": everything, "override": 0, "grace days": 0}
     assert survey.who.empty and [d for r in survey.reports for d in r.orphaned] == []
+
+
+def test_a_user_name_that_stays_is_no_drift(sandbox: Sandbox, tmp_path: Path) -> None:
+    email = {"domain": DOMAIN, "user_name": "stays"}
+    with company(sandbox, tmp_path, email=email) as lives:
+        crm = lives.site.rules.apps["crm"].attributes | {"first_name": "{user_name}"}
+        edit(lives.site.rules.folder, "apps/crm.yaml", attributes=crm)
+        lives.reload()
+        lives.hire("2", "Rita", "Married")
+        for address in (f"rita.maiden@{DOMAIN}", f"rita.married@{DOMAIN}"):
+            emails.reserve(lives.site.db, address, "2")
+        lives.sync(NOW - timedelta(days=1))
+
+        assert [u["first_name"] for u in lives.state("crm")["users"]] == ["rita.maiden"]
+        assert look(lives, NOW).drifts == []
 
 
 def test_an_override_explains_what_it_gives(lives: Lives) -> None:
