@@ -117,9 +117,10 @@ async def start(who: pd.DataFrame, on: date | None, by: str, once: str = "", put
     async with get_client() as client:
         busy = await under_way(client)
         many = who[(who["flow"] != "offboard_user") & ~who["person_id"].isin(busy)]
+        together: list[Started] = []
         if len(many) >= COHORT_FROM and not put_back:
             together = await start_together(client, many, on, by, once)
-            return [*await start(who.drop(many.index), on, by, once), *together]
+            who = who.drop(many.index)
         ids = {flow: (await client.read_deployment_by_name(f"{flow}/{flow}")).id for flow in who["flow"].unique()}
         rows: Sequence[dict[str, Any]] = who.to_dict("records")  # type: ignore[assignment]
         found: dict[int, Started] = {}
@@ -134,7 +135,7 @@ async def start(who: pd.DataFrame, on: date | None, by: str, once: str = "", put
         async with anyio.create_task_group() as group:
             for number, row in enumerate(rows):
                 group.start_soon(one, number, row)
-        return [found[number] for number in sorted(found)]
+        return [*(found[number] for number in sorted(found)), *together]
 
 
 async def start_together(
