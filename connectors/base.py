@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol, runtime_checkable
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
+from connectors.errors import ConnectorError
 from mappings.access import Account, Owned, Token
 
 
@@ -118,3 +120,40 @@ class Owns(Protocol):
     def hand_over(self, id: str, to_id: str) -> Outcome:
         """Give all of it to the account `to_id`. ALREADY where it owns nothing. What fails at one is raised after the
         others; Refused where the two are one account."""
+
+
+@dataclass(frozen=True)
+class Write:
+    """One write of many: a verb of App or Grants, and what it is done with."""
+
+    verb: Literal["create", "update", "enable", "disable", "delete", "grant", "revoke"]
+    id: str = ""
+    """The account's; none for `create`."""
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    """For `create` and `update`."""
+    entitlement: str = ""
+    """For `grant` and `revoke`."""
+
+
+class Written(NamedTuple):
+    """What became of one of them."""
+
+    write: Write
+    """The very object that was handed in."""
+    outcome: Outcome | ConnectorError
+    """DONE also where the app does not tell that it was so before. An error concerns this write alone; after a
+    Retryable one the write may have been carried out: read back before it is tried again."""
+    id: str = ""
+    """The account's; of a `create` that failed: none."""
+
+
+@runtime_checkable
+class Bulk(Protocol):
+    """An app that takes many writes in one call. Nothing is verified: read back before dependents start."""
+
+    def batches(self, writes: Iterable[Write]) -> Iterator[list[Write]]:
+        """All of the writes, split so that each batch is about one call. Batches may be written side by side; of
+        writes that must follow each other (create, then grant) hand in the second after the first was written."""
+
+    def write_many(self, batch: Sequence[Write]) -> Iterator[Written]:
+        """Carry out one batch; one answer for each write, in any order. Raises nothing of `connectors.errors`."""
