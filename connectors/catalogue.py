@@ -1,7 +1,7 @@
 """From an app's YAML to the app: picks the connector by file name, fills in variables, checks the options.
 
 A connector is a module under connectors/ or connectors/apps/ with a pydantic model `Options` and
-`connect(name, rules, options, secrets) -> App`. The file being there is the registration.
+`connect(name, rules, options, around) -> App`. The file being there is the registration.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import importlib.util
 import pkgutil
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
 
@@ -18,6 +19,8 @@ from pydantic import BaseModel, ValidationError
 
 from connectors.base import App, Grants, Owns, Sessions, Tokens
 from connectors.errors import Refused
+from connectors.quota import Memory, Shelf, Turns
+from connectors.surroundings import Surroundings
 from mappings.folder import known_words
 from mappings.vocabulary import AppRules, HrSource
 from mappings.words import suggest
@@ -28,9 +31,18 @@ SECRET_NAME = re.compile(r"TOKEN|KEY|SECRET|PASSW|CREDENTIAL", re.IGNORECASE)
 PROTOCOLS = (App, Grants, Sessions, Tokens, Owns)
 
 
-def connect(name: str, rules: AppRules, values: Mapping[str, str]) -> App:
+def connect(
+    name: str,
+    rules: AppRules,
+    values: Mapping[str, str],
+    shelf: Shelf | None = None,
+    urgent: bool = False,
+    keep: Path | None = None,
+) -> App:
     """The app `name`, with `${NAME}` in its options filled from `values`; nothing is called yet.
 
+    `shelf`: where the rate limits are kept, this process where it is left out. `urgent`: for leavers, who may use all
+    of a limit. `keep`: a folder for what must outlive a call.
     Raises Refused naming the file, the word and what is known, never a value.
     """
     module = connector(name, rules.connector)
@@ -41,7 +53,8 @@ def connect(name: str, rules: AppRules, values: Mapping[str, str]) -> App:
     secrets = {v: values[v].strip() for v in secret_variables(rules)}
     check_secrets(name, secrets)
     options = checked(name, module.Options, filled(rules.options, values))
-    return cast(App, module.connect(name, rules, options, secrets))
+    turns = Turns(name, rules.limits, shelf or Memory(), urgent) if rules.limits else None
+    return cast(App, module.connect(name, rules, options, Surroundings(secrets, turns, keep)))
 
 
 def variables(rules: AppRules | HrSource) -> list[str]:

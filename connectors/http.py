@@ -24,12 +24,11 @@ from typing import Any
 import httpx
 import tenacity
 from pydantic import Field, SecretStr, model_validator
-from pyrate_limiter import Duration, Limiter, Rate
 
 from connectors.errors import Refused, Retryable
 from connectors.fields import pick
 from connectors.redaction import Redaction, guard_logs
-from mappings.vocabulary import Limits
+from connectors.surroundings import Surroundings
 from mappings.words import Words
 
 TIMEOUT = httpx.Timeout(30, connect=5)  # seconds
@@ -40,7 +39,6 @@ READ_ATTEMPTS = 3
 ATTEMPTS = 10  # however short the delays the server names
 READS = ("GET", "HEAD", "OPTIONS")
 LONGEST_WORDS = 300  # characters of a server's own words in a message
-PERIODS = {"second": Duration.SECOND, "minute": Duration.MINUTE, "hour": Duration.HOUR}
 WORDS = ("detail", "message", "error_description", "error.message", "error", "errors.0.message", "errors.0", "errors")
 WORDS_OF_REFUSAL = ("title", "msg", "reason")
 DETAILS = ("error.fields", "fields", "details")
@@ -101,26 +99,25 @@ def client(url: str, auth: Auth | None = None, headers: Mapping[str, str] | None
 
 
 class Http:
-    """Calls to one app, from any thread. `secrets` are variable -> value; values never show, names do. `address`
-    is what to check when the server cannot be reached: the url as the YAML has it."""
+    """Calls to one app, from any thread. `address` is what to check when the server cannot be reached: the url as the
+    YAML has it."""
 
     def __init__(
         self,
         app: str,
         client: httpx.Client,
-        secrets: Mapping[str, str] | None = None,
-        limits: Limits | None = None,
+        around: Surroundings | None = None,
         address: str = "the url",
         patience: float = PATIENCE,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.app, self.client, self.patience, self.sleep = app, client, patience, sleep
         self.address = address.removeprefix("${").removesuffix("}")
-        self.redaction = Redaction(secrets)
-        guard_logs((secrets or {}).values())
+        around = around or Surroundings()
+        self.redaction, self.turns = Redaction(around.secrets), around.turns
+        guard_logs(around.secrets.values())
         self.close = weakref.finalize(self, client.close)
         """Closes the connections; comes by itself with the end of this object or of the process."""
-        self.limiter = Limiter(Rate(limits.requests, PERIODS[limits.per])) if limits else None
 
     def __repr__(self) -> str:
         return f"Http({self.app}, {origin(self.client.base_url)})"
@@ -156,7 +153,7 @@ class Http:
 
     def once(self, method: str, path: str, doing: str, sent: dict[str, Any]) -> httpx.Response:
         """One attempt. Chained exceptions are cut off: those of h11 can quote a header."""
-        self.take_turn(doing)
+        self.take_turn(f"{method} {path}", doing)
         try:
             response = self.client.request(method, path, **sent)
         except httpx.ConnectError as error:
@@ -172,9 +169,9 @@ class Http:
             return response
         raise self.error(method, response, doing)
 
-    def take_turn(self, doing: str) -> None:
-        """Wait until the app's published rate allows one more call from this process."""
-        if self.limiter and not self.limiter.try_acquire(self.app, timeout=self.patience):
+    def take_turn(self, call: str, doing: str) -> None:
+        """Wait until the app's published rate allows one more call."""
+        if self.turns and not self.turns.take(call, self.patience):
             raise Retryable(self.app, doing, "the app's rate limit is used up", "Wait, then run again.", self.patience)
 
     def unreachable(self, doing: str, error: httpx.TransportError) -> Retryable:

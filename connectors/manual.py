@@ -11,6 +11,7 @@ from typing import NoReturn
 from connectors.base import Outcome
 from connectors.calls import fill
 from connectors.errors import NeedsHuman
+from connectors.surroundings import Surroundings
 from mappings.access import Account
 from mappings.vocabulary import AppRules
 from mappings.words import Words
@@ -94,6 +95,6 @@ class Manual:
         raise NeedsHuman(self.name, doing, f"{self.rules.title} has no API", todo)
 
 
-def connect(name: str, rules: AppRules, options: Options, secrets: Mapping[str, str]) -> Manual:
+def connect(name: str, rules: AppRules, options: Options, around: Surroundings) -> Manual:
     """The app that these rules declare."""
     return Manual(name, rules)

@@ -19,6 +19,7 @@ from connectors.fields import pick, text
 from connectors.http import Http, client
 from connectors.listing import Listing, Row
 from connectors.rest_options import Active, Entitlements, Options, same
+from connectors.surroundings import Surroundings
 from mappings.access import Account
 from mappings.vocabulary import AppRules
 
@@ -349,11 +350,9 @@ class RestWithGrants(Rest):
         return frozenset(names | {by_id.get(id, id) for id in ids})
 
 
-def connect(name: str, rules: AppRules, options: Options, secrets: Mapping[str, str]) -> Rest:
+def connect(name: str, rules: AppRules, options: Options, around: Surroundings) -> Rest:
     """The app that these rules declare; nothing is called yet."""
-    http = Http(
-        name, client(options.url, options.auth, options.headers), secrets, rules.limits, str(rules.options["url"])
-    )
+    http = Http(name, client(options.url, options.auth, options.headers), around, str(rules.options["url"]))
     kind = fitting(RestWithGrants if options.entitlements else Rest, options)
     return kind(name, rules, options, http)
 

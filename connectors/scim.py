@@ -34,6 +34,7 @@ from connectors.scim_attributes import (
     value_of,
 )
 from connectors.scim_groups import UNFILTERED, Groups
+from connectors.surroundings import Surroundings
 from mappings.access import Account
 from mappings.vocabulary import AppRules
 
@@ -304,10 +305,10 @@ class Scim:
         )
 
 
-def connect(name: str, rules: AppRules, options: Options, secrets: Mapping[str, str]) -> Scim:
+def connect(name: str, rules: AppRules, options: Options, around: Surroundings) -> Scim:
     """The app that these rules declare; nothing is called yet."""
     sent = {"Accept": "application/scim+json, application/json", **options.headers}
-    http = Http(name, client(options.url, options.auth, sent), secrets, rules.limits, str(rules.options["url"]))
+    http = Http(name, client(options.url, options.auth, sent), around, str(rules.options["url"]))
     return fitting(Scim, options)(name, rules, options, http)
 
 

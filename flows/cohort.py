@@ -35,7 +35,6 @@ from mappings.folder import RulesError
 from mappings.plan import Step
 
 AT_ONCE = 8  # people worked on side by side
-SHARE = 0.8  # of each app's rate limit: leavers need the rest
 POLITE = 10  # how much lower than others' the process's priority is
 TOLD = 200  # failed people named in the artifact
 
@@ -60,7 +59,7 @@ async def cohort(people: dict[str, str], on: date | None = None) -> State[Any]:
     go first: this one is polite about processor and quotas.
     """
     os.nice(POLITE)
-    site = await asyncio.to_thread(Site.open, None, False, SHARE)
+    site = await asyncio.to_thread(Site.open)
     run_id, shown = str(runtime.flow_run.id), await acreate_progress_artifact(0.0, key="cohort")
     ended: list[Ended] = []
     async for one in as_they_end(site, people, on or datetime.now(UTC), run_id):

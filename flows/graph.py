@@ -36,7 +36,7 @@ async def run_person(
 
     Where steps wait for an approval, the run suspends itself, without the lease, and runs again from the top later.
     """
-    site = await asyncio.to_thread(Site.open)
+    site = await asyncio.to_thread(Site.open, None, False, bool(leaving) or verb == "offboard")
     person_id = identities.holder(site.db, person_id) if leaving else person_id  # the record that has the accounts
     run_id = str(runtime.flow_run.id)
     await approval.hear_first(site, run_id)

@@ -28,7 +28,6 @@ from mappings.folder import RulesError
 from mappings.plan import Verb
 from mappings.radius import EFFECT_COLUMNS, Impact, weigh
 
-SHARE = 0.8  # of each app's rate limit: leavers need the rest
 DRIFTS = "reconcile-drifts"
 """Key of the artifact with all drifts as a table."""
 TOLD = 300  # drifts named in the artifact
@@ -43,7 +42,7 @@ async def reconcile(on: date | None = None, report_only: bool = False) -> State[
     """Compare all accounts of all apps with what should be. `report_only`: put nothing back, whatever the policy."""
     moment = on or datetime.now(UTC)
     try:
-        site = await asyncio.to_thread(Site.open, None, False, SHARE)
+        site = await asyncio.to_thread(Site.open)
         found: Survey = await finished("read HR and every app", lambda: look_at_all(site, moment))
     except (ConnectorError, FeedError, RulesError) as error:
         return Failed(message=str(error))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -12,6 +11,8 @@ from connectors.base import App, Owns, Sessions, Tokens
 from connectors.catalogue import connect
 from connectors.hr.base import Source
 from connectors.hr.catalogue import source
+from connectors.quota import Shelf
+from flows.quota import shelf
 from flows.record import signing
 from flows.record.database import Database, exists
 from flows.settings import Settings, environment, load_settings, passing_folder
@@ -22,26 +23,28 @@ from mappings.plan import Verb
 class Site:
     """Opened once per process. Connections are made when first asked for."""
 
-    def __init__(self, settings: Settings, values: Mapping[str, str], rules: Rules, db: Database) -> None:
-        self.settings, self.values, self.rules, self.db = settings, values, rules, db
+    def __init__(
+        self, settings: Settings, values: Mapping[str, str], rules: Rules, db: Database, urgent: bool = False
+    ) -> None:
+        self.settings, self.values, self.rules, self.db, self.urgent = settings, values, rules, db, urgent
         self._apps: dict[str, App] = {}
         self._lock = threading.Lock()
 
     @classmethod
-    def open(cls, settings: Settings | None = None, looking: bool = False, share: float = 1) -> Site:
+    def open(cls, settings: Settings | None = None, looking: bool = False, urgent: bool = False) -> Site:
         """Read settings and rules, and bring the record's tables to this version.
 
         `looking`: where there is no record yet, none is made; an empty one in a temporary place stands in for it.
-        `share`: how much of each app's rate limit this process may use.
+        `urgent`: for leavers, who may use the whole of each app's rate limit; others leave a share of it free.
         """
         settings = settings or load_settings()
-        rules = sharing(read_folder(settings.mappings_folder), share)
+        rules = read_folder(settings.mappings_folder)
         url = settings.database_url
         if looking and not exists(url):
             url = f"sqlite:///{passing_folder()}/empty.db"
         db = Database(url)
         db.migrate()
-        return cls(settings, environment(), rules, db)
+        return cls(settings, environment(), rules, db, urgent)
 
     @cached_property
     def hr(self) -> Source:
@@ -56,11 +59,18 @@ class Site:
             return make_key(path)
         return signing.load(path, self.values, head_file=path.with_suffix(".head"))
 
+    @cached_property
+    def shelf(self) -> Shelf:
+        """Where all workers keep the apps' rate limits."""
+        return shelf(self.settings, self.db)
+
     def app(self, name: str) -> App:
         """The connector of an app; RulesError where a variable is missing."""
         with self._lock:
             if name not in self._apps:
-                self._apps[name] = connect(name, self.rules.apps[name], self.values)
+                keep = self.settings.home / "apps" / name
+                rules = self.rules.apps[name]
+                self._apps[name] = connect(name, rules, self.values, self.shelf, self.urgent, keep)
             return self._apps[name]
 
     @cached_property
@@ -70,22 +80,6 @@ class Site:
         found = {verb: frozenset(n for n in self.rules.apps if isinstance(self.app(n), a)) for verb, a in asked.items()}
         resting = frozenset(n for n in self.rules.apps if "disable" not in getattr(self.app(n), "undeclared", ()))
         return found | {Verb.DISABLE: resting}
-
-
-def sharing(rules: Rules, share: float) -> Rules:
-    """The rules with this share of each app's rate limit."""
-    if share >= 1:
-        return rules
-    apps = {
-        name: app.model_copy(
-            update={
-                "limits": app.limits
-                and app.limits.model_copy(update={"requests": max(1, int(app.limits.requests * share))})
-            }
-        )
-        for name, app in rules.apps.items()
-    }
-    return replace(rules, apps=apps)
 
 
 def make_key(path: Path) -> signing.Signer:

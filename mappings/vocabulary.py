@@ -30,7 +30,8 @@ VERBS = (
     "hand_over",
     "delete",
 )
-
+READING = ("check", "accounts", "find", "read", "entitlements", "tokens", "owned")
+"""Verbs that change nothing."""
 
 PLACE = re.compile(r"\{([^{}]*)\}")
 
@@ -72,6 +73,18 @@ PlainTemplate = Annotated[str, filled_from(COLUMNS)]
 """Text with `{attribute}` in it, of those that HR itself has."""
 Verbs = Annotated[str, one_of(VERBS, "verb", extras=False)]
 """What people may be asked to do at an app."""
+Doings = Annotated[str, one_of((*VERBS, *READING, "all"), "verb", extras=False)]
+"""What a machine may do at an app; `all` is whatever its connector can."""
+def compiles(text: str) -> str:
+    """Refuses what is no regular expression."""
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ValueError(f"{text!r} is no regular expression: {error}") from error
+    return text
+
+
+Expression = Annotated[str, AfterValidator(compiles)]
 PlainTemplates = Annotated[tuple[PlainTemplate, ...], BeforeValidator(as_list)]
 
 
@@ -183,6 +196,13 @@ class Limits(Words):
 
     requests: int = Field(gt=0)
     per: Literal["second", "minute", "hour"] = "minute"
+    burst: int | None = Field(default=None, gt=0)
+    """How many may come at once, where that is fewer."""
+    calls: Expression = ""
+    """Which calls count, as a regular expression on `VERB /path`; left out: all."""
+
+
+OneOrMoreLimits = Annotated[tuple[Limits, ...], BeforeValidator(as_list)]
 
 
 class AppRules(Words):
@@ -211,7 +231,10 @@ class AppRules(Words):
     """Who gets the manual tasks: an address or a team's name."""
     instructions: dict[Verbs, str] = Field(default_factory=dict)
     """For manual tasks: verb -> what to do, as a template."""
-    limits: Limits | None = None
+    limits: OneOrMoreLimits = ()
+    """The app's published rate limits; all workers keep them together."""
+    permissions: dict[str, Annotated[tuple[Doings, ...], BeforeValidator(as_list)]] = Field(default_factory=dict)
+    """What must be granted to Rollcall there, in the vendor's words -> the verbs that need it."""
     options: dict[str, Any] = Field(default_factory=dict)
     """The connector's own settings (url, auth, paths, …), checked by the connector."""
 

@@ -16,6 +16,8 @@ from connectors_servers import Asked, Said, Scripted, free_port
 
 from connectors.errors import ConnectorError, Refused, Retryable
 from connectors.http import Auth, Http, client
+from connectors.quota import Memory, Turns
+from connectors.surroundings import Surroundings
 from mappings.vocabulary import Limits
 
 CANARY = "canary-s3cret/+token"
@@ -40,7 +42,9 @@ def rig() -> Iterator[Rig]:
     with Scripted(lambda asked: Said(200, {})) as server:
         inner = client(server.url, Auth(bearer=CANARY))
         with inner:
-            yield Rig(server, Http("crm", inner, SECRETS, address="${CRM_URL}", sleep=waits.append), waits)
+            yield Rig(
+                server, Http("crm", inner, Surroundings(SECRETS), address="${CRM_URL}", sleep=waits.append), waits
+            )
 
 
 def ask(rig: Rig, method: str = "GET", path: str = "/users", **sent: Any) -> Any:
@@ -223,7 +227,7 @@ def test_secrets_show_nowhere(rig: Rig, caplog: pytest.LogCaptureFixture) -> Non
 
 def test_a_secret_that_no_header_can_carry_does_not_show(rig: Rig) -> None:
     with client(rig.server.url, Auth(bearer="canary\r\nX: y")) as inner:
-        http = Http("crm", inner, {"APP_TOKEN": "canary\r\nX: y"})
+        http = Http("crm", inner, Surroundings({"APP_TOKEN": "canary\r\nX: y"}))
         with pytest.raises(ConnectorError, match="APP_TOKEN") as caught:
             http.request("GET", "/", doing="look")
 
@@ -235,7 +239,8 @@ def test_options_do_not_show_their_secrets() -> None:
 
 
 def test_the_published_rate_holds_before_the_server_says_no(rig: Rig) -> None:
-    http = Http("crm", rig.http.client, SECRETS, Limits(requests=3, per="hour"), patience=0.01)
+    turns = Turns("crm", [Limits(requests=3, per="hour")], Memory(), urgent=True)
+    http = Http("crm", rig.http.client, Surroundings(SECRETS, turns), patience=0.01)
     for _ in range(3):
         http.request("GET", "/", doing="look")
 

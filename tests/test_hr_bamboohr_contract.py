@@ -17,6 +17,7 @@ from werkzeug.datastructures import Headers, ImmutableMultiDict
 from connectors.base import Outcome
 from connectors.errors import Mismatch, Refused, Retryable
 from connectors.hr.bamboohr import BambooHr, BambooHttp, Options
+from connectors.surroundings import Surroundings
 from mappings.feed import UNREADABLE, people_of
 from mappings.vocabulary import HrSource
 
@@ -94,7 +95,8 @@ def bamboo(api: OpenAPI, answer: Answerer, **options: object) -> BambooHr:
     client = httpx.Client(
         base_url=HOST, auth=("key-of-ana", "x"), headers={"Accept": "application/json"}, transport=checked(api, answer)
     )
-    http = BambooHttp("bamboohr", client, {"BAMBOOHR_API_KEY": "key-of-ana"}, patience=0.5, sleep=lambda _: None)
+    around = Surroundings({"BAMBOOHR_API_KEY": "key-of-ana"})
+    http = BambooHttp("bamboohr", client, around, patience=0.5, sleep=lambda _: None)
     return BambooHr(
         "bamboohr", rules, Options(url=HOST, api_key=SecretStr("key-of-ana")).model_copy(update=options), http
     )

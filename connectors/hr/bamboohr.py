@@ -22,6 +22,7 @@ from pydantic import Field, SecretStr
 from connectors.base import Outcome
 from connectors.errors import Mismatch, Refused, Retryable
 from connectors.http import Auth, Basic, Http, client
+from connectors.surroundings import Surroundings
 from mappings.feed import UNREADABLE, columns_of
 from mappings.vocabulary import HrSource
 from mappings.words import Words
@@ -50,7 +51,7 @@ def connect(name: str, rules: HrSource, options: Options, secrets: Mapping[str, 
         raise Refused(name, f"hr/{name}.yaml", why)
     basic = Basic(user=options.api_key.get_secret_value(), password=SecretStr("x"))
     root = options.url.rstrip("/").removesuffix("/v1").removesuffix("/api")
-    return BambooHr(name, rules, options, BambooHttp(name, client(root, Auth(basic=basic)), secrets))
+    return BambooHr(name, rules, options, BambooHttp(name, client(root, Auth(basic=basic)), Surroundings(secrets)))
 
 
 class BambooHttp(Http):

@@ -321,6 +321,15 @@ class MarkRow(Row, table=True):
     updated_at: datetime = Field(sa_type=UtcTime)
 
 
+class RingRow(Row, table=True):
+    """The moments of an app's last calls; see connectors.quota."""
+
+    __tablename__ = "ring"
+
+    name: str = Field(primary_key=True)
+    ring: bytes
+
+
 class PacketRow(Row, table=True):
     """A signed evidence packet. The columns beside the envelope are for finding it; only the envelope counts."""
 
