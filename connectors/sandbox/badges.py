@@ -6,8 +6,9 @@ import secrets
 from collections.abc import Sequence
 from html import escape
 
+from connectors.sandbox.quotas import Limit
 from connectors.sandbox.store import Index, Row, Table
-from connectors.sandbox.twin import Limit, Twin
+from connectors.sandbox.twin import Twin
 from connectors.sandbox.wire import Answer, Call, Rejection, Route, page_number, route
 
 USER = "badge.office@juniperfinch.example"
@@ -21,7 +22,7 @@ STYLE = "body{font:16px/1.5 sans-serif;max-width:48rem;margin:2rem auto}label{di
 class Badges(Twin):
     """Badges, found and changed on pages after signing in; every form carries a token of its session."""
 
-    limit = Limit(20)
+    quotas = (Limit(20),)
 
     def __init__(self, *given: object) -> None:
         super().__init__(*given)  # type: ignore[arg-type]
@@ -204,3 +205,15 @@ def nav(wanted: str, number: int, pages: int) -> str:
 
 def contains(row: Row, wanted: str) -> bool:
     return wanted.casefold() in f"{row['name']} {row['email']}".casefold()
+
+
+TWIN = Badges
+
+
+def environment(root: str) -> dict[str, str]:
+    """What a client needs."""
+    return {
+        "BADGE_URL": root,
+        "BADGE_USER": USER,
+        "BADGE_PASSWORD": PASSWORD,
+    }

@@ -24,8 +24,9 @@ from connectors.sandbox.bamboohr_fields import (
     field_name,
 )
 from connectors.sandbox.bamboohr_xml import from_xml, to_xml
+from connectors.sandbox.quotas import Limit
 from connectors.sandbox.store import Index, Row, Table
-from connectors.sandbox.twin import Limit, Twin
+from connectors.sandbox.twin import Twin
 from connectors.sandbox.wire import Answer, Call, Rejection, Route, json_answer, page_number, route
 
 API_KEY = "bamboohr-key-of-the-sandbox"
@@ -44,7 +45,7 @@ MAX_FIELDS = 400
 class BambooHr(Twin):
     """Employees with history tables; today's values depend on the sandbox's clock."""
 
-    limit = Limit(60)  # BambooHR publishes no number
+    quotas = (Limit(60),)  # BambooHR publishes no number
 
     def make_tables(self) -> dict[str, Table]:
         emails = Index(lambda row: str(row.get("workEmail") or ""))
@@ -318,3 +319,15 @@ def dataset_filter(text: object) -> list[tuple[str, str]]:
     if len(found) != len(parts):
         raise Rejection(problem_details(422, "filter: this twin knows only field eq 'value' and …"))
     return found
+
+
+TWIN = BambooHr
+
+
+def environment(root: str) -> dict[str, str]:
+    """What a client needs."""
+    return {
+        "BAMBOOHR_URL": f"{root}/api/v1",
+        "BAMBOOHR_API_KEY": API_KEY,
+        "BAMBOOHR_OAUTH_TOKEN": OAUTH_TOKEN,
+    }

@@ -14,9 +14,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from connectors.sandbox.crm import Crm
-from connectors.sandbox.sso import Sso
-from connectors.sandbox.twin import Clock, Limit, Twin
+from connectors.sandbox.quotas import Limit
+from connectors.sandbox.twin import Clock, Twin
 
 LOOPBACK = {"127.0.0.1", "::1", "testclient"}
 
@@ -116,21 +115,24 @@ class Control:
         return JSONResponse({"ms": twin.latency * 1000})
 
     async def limits(self, request: Request) -> Response:
-        twin = self.named(request)
-        body = await body_of(request)
-        twin.limits = Limit(int(number(body, "requests")), number(body, "per_seconds"))
-        twin.window = (0.0, 0)
-        return JSONResponse(twin.limits._asdict())
+        """One limit for all calls: {"requests": …, "per_seconds": …}; or the vendor's own with time gone faster:
+        {"faster": 60} makes a minute a second."""
+        twin, body = self.named(request), await body_of(request)
+        if "faster" in body:
+            faster = number(body, "faster") or 1
+            wanted = [limit._replace(per_seconds=limit.per_seconds / faster) for limit in twin.quotas]
+        else:
+            wanted = [Limit(int(number(body, "requests")), number(body, "per_seconds"))]
+        twin.keep_to(wanted)
+        return JSONResponse([limit._asdict() for limit in wanted])
 
     async def options(self, request: Request) -> Response:
-        """How the SSO answers a PATCH of a user, and whether the CRM keeps addresses unique."""
+        """Set what the twin lets tests set, as how the SSO answers a PATCH."""
         twin, body = self.named(request), await body_of(request)
-        if isinstance(twin, Sso) and body.get("patch_status") in (200, 204):
-            twin.patch_status = int(body["patch_status"])
-        elif isinstance(twin, Crm) and isinstance(body.get("unique"), bool):
-            twin.unique = body["unique"]
-        else:
-            raise HTTPException(422, 'sso has the option {"patch_status": 200 or 204}, crm {"unique": true or false}')
+        if not body or any(value not in twin.settable.get(name, ()) for name, value in body.items()):
+            raise HTTPException(422, f"{twin.name} has the options {dict(twin.settable)}")
+        for name, value in body.items():
+            setattr(twin, name, value)
         return JSONResponse(body)
 
     async def reset(self, request: Request) -> Response:
@@ -146,7 +148,7 @@ class Control:
     async def sign_in(self, request: Request) -> Response:
         """Let a user of the SSO sign in: {"userName": …} makes a session, as far as the account may."""
         twin, body = self.named(request), await body_of(request)
-        session = twin.sign_in(str(body.get("userName", ""))) if isinstance(twin, Sso) else None
+        session = twin.sign_in(str(body.get("userName", "")))
         if not session:
             raise HTTPException(403, "no such user, or the user may not sign in")
         return JSONResponse(session, 201)

@@ -7,8 +7,9 @@ from itertools import islice
 from typing import Any
 
 from connectors.sandbox.possessions import Possession, dropped, owned, passed
+from connectors.sandbox.quotas import Limit
 from connectors.sandbox.store import Index, Row, Table
-from connectors.sandbox.twin import Limit, Twin
+from connectors.sandbox.twin import Twin
 from connectors.sandbox.wire import Answer, Call, Rejection, Route, json_answer, page_number, route
 
 TOKEN = "crm-token-of-the-sandbox"
@@ -23,7 +24,8 @@ class Crm(Twin):
     """Users with numeric ids, roles they hold, deals and API keys they own. A deleted user's deals have no owner,
     and the keys are gone."""
 
-    limit = Limit(50)
+    quotas = (Limit(50),)
+    settable = {"unique": (True, False)}
     unique = True
     """Whether an address may belong to one user only; many apps do not care."""
 
@@ -186,3 +188,14 @@ def paged(query: dict[str, str], rows: Sequence[Row]) -> Answer:
     pagination: dict[str, Any] = {"page": page, "pages": pages, "per_page": size, "total": len(rows)}
     start = (page - 1) * size
     return json_answer(200, {"data": list(rows[start : start + size]), "pagination": pagination})
+
+
+TWIN = Crm
+
+
+def environment(root: str) -> dict[str, str]:
+    """What a client needs."""
+    return {
+        "CRM_URL": f"{root}/api/v2",
+        "CRM_TOKEN": TOKEN,
+    }

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from uuid import uuid4
 
 from connectors.sandbox.possessions import Possession, owned, passed
+from connectors.sandbox.quotas import Limit
 from connectors.sandbox.store import Index, Row, Table
-from connectors.sandbox.twin import Limit, Twin
+from connectors.sandbox.twin import Twin
 from connectors.sandbox.wire import Answer, Call, Rejection, Route, json_answer, page_number, route
 
 KEY = "desk-key-of-the-sandbox"
@@ -20,7 +21,7 @@ class Desk(Twin):
     """Agents with random ids, found by login, groups of them, and the tickets and macros they look after. Agents are
     suspended, never deleted; what a suspended agent looks after stays theirs until they are active again."""
 
-    limit = Limit(40)
+    quotas = (Limit(40),)
     possessions = {
         "tickets": Possession("assignee_id", {"subject": "", "status": "open"}),
         "macros": Possession("agent_id", {"title": ""}),
@@ -203,3 +204,14 @@ def paged(call: Call, rows: Sequence[Row]) -> Answer:
     after = start + size
     following = urlsafe_b64encode(str(after).encode()).decode() if after < len(rows) else None
     return json_answer(200, {"items": list(rows[start:after]), "next_cursor": following})
+
+
+TWIN = Desk
+
+
+def environment(root: str) -> dict[str, str]:
+    """What a client needs."""
+    return {
+        "DESK_URL": f"{root}/v1",
+        "DESK_KEY": KEY,
+    }

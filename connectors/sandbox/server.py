@@ -15,15 +15,11 @@ from pathlib import Path
 import uvicorn
 
 from connectors.sandbox.archive import Archive
-from connectors.sandbox.badges import Badges
-from connectors.sandbox.bamboohr import BambooHr
 from connectors.sandbox.control import Control
 from connectors.sandbox.crm import Crm
-from connectors.sandbox.desk import Desk
-from connectors.sandbox.sso import Sso
+from connectors.sandbox.kinds import twins
 from connectors.sandbox.twin import Clock, Receive, Scope, Send, Twin
 
-TWINS: dict[str, type[Twin]] = {"bamboohr": BambooHr, "sso": Sso, "crm": Crm, "desk": Desk, "badges": Badges}
 COPIES = 50
 CLOCK = "_clock"
 
@@ -33,10 +29,11 @@ class House:
 
     def __init__(self, state: Path | None = None, latency: float = 0.0) -> None:
         self.clock, self.latency = Clock(), latency
+        self.kinds: dict[str, type[Twin]] = {name: module.TWIN for name, module in twins().items()}
         self.archive = Archive(state)
         self.twins: dict[str, Twin] = {}
         self.control = Control(self).app()
-        for name in [*TWINS, *self.archive.twins()]:
+        for name in [*self.kinds, *self.archive.twins()]:
             self.twin(name)
         for _, _, row in self.archive.rows(CLOCK):
             self.clock.set_to = date.fromisoformat(row["today"])
@@ -58,8 +55,8 @@ class House:
 
     def make(self, name: str) -> Twin | None:
         kind, _, copy = name.partition("-")
-        if name in TWINS:
-            twin = TWINS[name](name, f"/{name}", self.clock)
+        if name in self.kinds:
+            twin = self.kinds[name](name, f"/{name}", self.clock)
         elif kind == "app" and copy.isdigit() and name == f"app-{int(copy)}" and 1 <= int(copy) <= COPIES:
             twin = Crm(name, f"/app/{copy}", self.clock)
         else:

@@ -7,6 +7,7 @@ from itertools import islice
 from typing import Any
 from uuid import uuid4
 
+from connectors.sandbox.quotas import Limit
 from connectors.sandbox.scim_body import (
     as_query,
     etag,
@@ -38,7 +39,6 @@ from connectors.sandbox.scim_schema import (
 )
 from connectors.sandbox.sso_credentials import Credentials
 from connectors.sandbox.store import Index, Row, Table
-from connectors.sandbox.twin import Limit
 from connectors.sandbox.wire import Answer, Call, Rejection, Route, json_answer, page_number, route
 
 TOKEN = "sso-token-of-the-sandbox"
@@ -49,7 +49,8 @@ INDEXED = {"users": ("userName", "externalId", "displayName"), "groups": ("displ
 class Sso(Credentials):
     """Users, groups, memberships and sessions. A disabled user keeps sessions until they are ended."""
 
-    limit = Limit(100)
+    quotas = (Limit(100),)
+    settable = {"patch_status": (200, 204)}
     patch_status = 200
 
     def make_tables(self) -> dict[str, Table]:
@@ -371,3 +372,15 @@ class Sso(Credentials):
 
 def index_of(attribute: str) -> Index:
     return Index(lambda row: str(row.get(attribute) or ""))
+
+
+TWIN = Sso
+
+
+def environment(root: str) -> dict[str, str]:
+    """What a client needs."""
+    return {
+        "SSO_URL": f"{root}/scim/v2",
+        "SSO_TOKEN": TOKEN,
+        "SSO_API_URL": f"{root}/api/v1",
+    }

@@ -6,12 +6,13 @@ import asyncio
 import math
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any, NamedTuple, cast
 
 from connectors.sandbox.faults import Fault, Faults
 from connectors.sandbox.possessions import Possessions, given, tables
+from connectors.sandbox.quotas import Limit, Meter
 from connectors.sandbox.store import Row, Store, Table
 from connectors.sandbox.wire import Answer, Call, Rejection, Route, matched
 
@@ -20,13 +21,6 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 LOG_LENGTH = 200_000
 PAUSES = {"timeout", "lost-answer"}
-
-
-class Limit(NamedTuple):
-    """A rate limit: so many requests in each window of `per_seconds`."""
-
-    requests: int
-    per_seconds: float = 1.0
 
 
 class Clock:
@@ -60,7 +54,10 @@ class Twin:
     """A vendor's server as one ASGI app. A twin is its tables, its routes, and how it says no."""
 
     name: str
-    limit = Limit(50)
+    quotas: Sequence[Limit] = (Limit(50),)
+    """Published limits, in the vendor's own terms; a request must fit into all that count it."""
+    settable: Mapping[str, Sequence[Any]] = {}
+    """Attribute that tests may set -> the values it may have."""
     possessions: Possessions = {}
     """Table -> what of it belongs to accounts."""
 
@@ -71,8 +68,7 @@ class Twin:
         self.faults = Faults()
         self.log: deque[Seen] = deque(maxlen=LOG_LENGTH)
         self.latency = 0.0
-        self.limits = self.limit
-        self.window = (0.0, 0)
+        self.keep_to(self.quotas)
 
     # what each twin says for itself
 
@@ -142,7 +138,7 @@ class Twin:
         """The answer to a call, and the write it asks for, as far as the fault lets it happen."""
         try:
             self.authorise(call)
-            self.count()
+            self.count(call)
             if fault:
                 self.spoil(call, fault)
             return self.dispatch(call)
@@ -151,16 +147,25 @@ class Twin:
         except ValueError as error:
             return self.malformed(error)
 
-    def count(self) -> None:
-        """Keep to the published limit."""
-        now = time.monotonic()
-        began, seen = self.window
-        if now - began >= self.limits.per_seconds:
-            began, seen = now, 0
-        self.window = (began, seen + 1)
-        if seen >= self.limits.requests:
-            wait = max(1, math.ceil(self.limits.per_seconds - (now - began)))
-            raise Rejection(self.problem(429, "rate limit exceeded", ("Retry-After", str(wait))))
+    def keep_to(self, quotas: Sequence[Limit]) -> None:
+        """Count from now on, and by these limits."""
+        self.meters = [Meter(limit) for limit in quotas]
+
+    def count(self, call: Call) -> None:
+        """Keep to the limits; one that is used up does not spare the others."""
+        line = f"{call.method} {call.path}"
+        waits = [(meter.wait(), meter) for meter in self.meters if meter.counts(line)]
+        wait, meter = max(waits, key=lambda each: each[0], default=(0.0, None))
+        if wait and meter:
+            raise Rejection(self.over(meter, wait))
+
+    def over(self, meter: Meter, wait: float) -> Answer:
+        """The vendor's answer to a request beyond a limit, `wait` seconds too early."""
+        return self.problem(429, "rate limit exceeded", ("Retry-After", str(max(1, math.ceil(wait)))))
+
+    def sign_in(self, user_name: str) -> Row | None:
+        """A session of this user, where the vendor has sessions and lets the user in."""
+        return None
 
     def spoil(self, call: Call, fault: Fault) -> None:
         """Do what the fault asks before the handler runs."""
