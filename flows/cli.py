@@ -48,6 +48,8 @@ DOORS = {
     "held": "held:held_app",
     "link": "identity:link",
     "adopt": "identity:adopt",
+    "app": "apps:app_app",
+    "capabilities": "capabilities:capabilities",
     "access": "record:access",
     "history": "exceptions:history",
     "task": "record:task_app",
