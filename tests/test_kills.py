@@ -191,7 +191,13 @@ def test_the_record_knows_all_that_is_in_place(aftermath: Aftermath) -> None:
 def test_every_attempt_has_an_outcome_or_a_later_attempt(aftermath: Aftermath) -> None:
     steps = aftermath.rows(StepRow)
     last = {(s.person_id, s.step_id): s for s in sorted(steps, key=lambda s: s.id or 0)}
-    assert [(s.person_id, s.step_id) for s in last.values() if s.outcome not in ("done", "already", "task")] == []
+    bad = [s for s in last.values() if s.outcome not in ("done", "already", "task")]
+    assert [(s.person_id, s.step_id) for s in bad if s.outcome is None] == []
+    # an answer got lost and then the run was killed before it could try again: the next run found it in place
+    access = holdings.access(aftermath.db)
+    there = set(zip(access["person_id"], access["app"], access["entitlement"], strict=True))
+    assert {(s.person_id, s.app, s.entitlement or "") for s in bad} <= there
+    assert {s.verb for s in bad} <= {"create", "grant"}
 
 
 def test_every_attempt_is_in_the_evidence(aftermath: Aftermath) -> None:
