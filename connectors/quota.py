@@ -127,7 +127,7 @@ def reserve(ring: Ring, part: Window, now: float, latest: float) -> float | None
     (oldest,) = MOMENT.unpack_from(ring, place)
     length = part.seconds * (1 + SLACK) + JITTER
     moment = max(now, oldest + length) if oldest < now + length else now  # farther off: the clock was set back
-    if moment > latest:
+    if moment > max(now, latest):
         return None
     MOMENT.pack_into(ring, place, moment)
     COUNT.pack_into(ring, 0, count + 1)
