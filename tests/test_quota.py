@@ -120,7 +120,7 @@ def test_threads_share_it(tmp_path: Path) -> None:
 
 def grab(shelf: Callable[[], Shelf], tries: int, out: multiprocessing.Queue[int]) -> None:
     """How many of so many calls one process may make."""
-    mine = Turns("crm", [Limits(requests=50, per="hour")], shelf(), True)
+    mine = Turns("crm", [Limits(requests=500, per="hour")], shelf(), True)
     out.put(sum(mine.take("GET /", 0) for _ in range(tries)))
 
 
@@ -128,7 +128,7 @@ def together(shelf: Callable[[], Shelf]) -> int:
     """Calls that three processes may make in all."""
     spawn = multiprocessing.get_context("spawn")
     out = spawn.Queue()
-    workers = [spawn.Process(target=grab, args=(shelf, 40, out)) for _ in range(3)]
+    workers = [spawn.Process(target=grab, args=(shelf, 400, out)) for _ in range(3)]
     for worker in workers:
         worker.start()
     taken = sum(out.get(timeout=60) for _ in workers)
@@ -142,12 +142,12 @@ def on_rows(url: str) -> Shelf:
 
 
 def test_processes_share_it(tmp_path: Path) -> None:
-    assert together(partial(Files, tmp_path)) == 50
+    assert together(partial(Files, tmp_path)) == 500
 
 
 def test_hosts_share_it_through_postgresql(tmp_path: Path) -> None:
     with fresh_database("postgres", tmp_path) as db:
-        assert together(partial(on_rows, db.url.render_as_string(hide_password=False))) == 50
+        assert together(partial(on_rows, db.url.render_as_string(hide_password=False))) == 500
 
 
 def test_a_limit_without_sense_is_refused() -> None:
