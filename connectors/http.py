@@ -23,13 +23,13 @@ from typing import Any
 
 import httpx
 import tenacity
-from pydantic import Field, SecretStr, model_validator
 
+from connectors.auth import Auth as Auth
 from connectors.errors import Refused, Retryable
 from connectors.fields import pick
 from connectors.redaction import Redaction, guard_logs
+from connectors.signing import NotSignedIn, Signing
 from connectors.surroundings import Surroundings
-from mappings.words import Words
 
 TIMEOUT = httpx.Timeout(30, connect=5)  # seconds
 POOL = httpx.Limits(max_connections=32, max_keepalive_connections=32, keepalive_expiry=4)
@@ -45,40 +45,6 @@ DETAILS = ("error.fields", "fields", "details")
 """Where servers say which field was wrong."""
 
 
-class Basic(Words):
-    """HTTP Basic credentials."""
-
-    user: str
-    """User name, or the API key where the vendor puts it there."""
-    password: SecretStr = SecretStr("")
-
-
-class Auth(Words):
-    """How calls prove who they are: exactly one of these."""
-
-    bearer: SecretStr | None = None
-    """A token for `Authorization: Bearer`."""
-    header: dict[str, SecretStr] = Field(default_factory=dict)
-    """Header name -> value, for API keys."""
-    basic: Basic | None = None
-
-    @model_validator(mode="after")
-    def exactly_one(self) -> Auth:
-        if sum(map(bool, (self.bearer, self.header, self.basic))) != 1:
-            raise ValueError("give exactly one of bearer, header, basic")
-        return self
-
-    def headers(self) -> dict[str, str]:
-        """Headers for every request; Basic is left to httpx."""
-        if self.bearer:
-            return {"Authorization": f"Bearer {self.bearer.get_secret_value()}"}
-        return {name: value.get_secret_value() for name, value in self.header.items()}
-
-    def httpx_auth(self) -> httpx.BasicAuth | None:
-        """What httpx calls its auth, for Basic."""
-        return httpx.BasicAuth(self.basic.user, self.basic.password.get_secret_value()) if self.basic else None
-
-
 @cache
 def trust() -> ssl.SSLContext:
     """The certificates to trust, read once: that takes longer than the rest of making a client."""
@@ -92,7 +58,7 @@ def client(url: str, auth: Auth | None = None, headers: Mapping[str, str] | None
         verify=trust(),
         base_url=url,
         headers=sent,
-        auth=auth.httpx_auth() if auth else None,
+        auth=auth.flow(url) if auth else None,
         timeout=TIMEOUT,
         limits=POOL,
     )
@@ -116,6 +82,8 @@ class Http:
         around = around or Surroundings()
         self.redaction, self.turns = Redaction(around.secrets), around.turns
         guard_logs(around.secrets.values())
+        if isinstance(client.auth, Signing):
+            client.auth.redaction = self.redaction
         self.close = weakref.finalize(self, client.close)
         """Closes the connections; comes by itself with the end of this object or of the process."""
 
@@ -156,6 +124,8 @@ class Http:
         self.take_turn(f"{method} {path}", doing)
         try:
             response = self.client.request(method, path, **sent)
+        except NotSignedIn as refusal:
+            raise self.not_signed_in(refusal, doing) from None
         except httpx.ConnectError as error:
             raise self.unreachable(doing, error) from None
         except httpx.TimeoutException as error:
@@ -165,17 +135,31 @@ class Http:
         except (httpx.InvalidURL, UnicodeError, TypeError, ValueError) as error:
             why = self.redaction.mask(f"the request cannot be written down: {error}")
             raise Refused(self.app, doing, why, f"Check {self.address} and the values sent.") from None
-        if response.is_success or response.status_code == 304:
-            return response
-        raise self.error(method, response, doing)
+        if self.failed(response):
+            raise self.error(method, response, doing)
+        return response
+
+    def failed(self, response: httpx.Response) -> bool:
+        """Whether an answer says that the call did not work."""
+        return not response.is_success and response.status_code != 304
 
     def take_turn(self, call: str, doing: str) -> None:
         """Wait until the app's published rate allows one more call."""
         if self.turns and not self.turns.take(call, self.patience):
             raise Retryable(self.app, doing, "the app's rate limit is used up", "Wait, then run again.", self.patience)
 
+    def not_signed_in(self, refusal: NotSignedIn, doing: str) -> Retryable | Refused:
+        """A sign-in that failed: only a server in trouble, or one that is asked too often, may be tried again. It is a
+        401 whatever the server called it: a 404 of a login page must not be taken for an account that is gone."""
+        said = refusal.answer
+        if said is not None and (said.status_code == 429 or said.status_code >= 500):
+            return self.error("GET", said, f"{doing} (signing in)")
+        words = f" ({said.status_code}){self.words(said)}" if said is not None else ""
+        why = f"cannot sign in: {self.redaction.mask(refusal.why)}{words}"
+        return Refused(self.app, doing, why, f"Check {self.variables()} and `auth` in the app's YAML.", 401)
+
     def unreachable(self, doing: str, error: httpx.TransportError) -> Retryable:
-        why = self.redaction.mask(f"cannot reach {origin(self.client.base_url)} ({error})")
+        why = self.redaction.mask(f"cannot reach {self.asked(error)} ({error})")
         return Retryable(self.app, doing, why, f"Check {self.address}, the server and the network.")
 
     def unanswered(self, method: str, doing: str, kind: str) -> Retryable:
@@ -213,6 +197,10 @@ class Http:
         """The server's own words, shortened and without secrets, after a colon."""
         found = self.redaction.mask(words_of(response))
         return f": {found[:LONGEST_WORDS]}{'…' if len(found) > LONGEST_WORDS else ''}" if found else ""
+
+    def asked(self, error: httpx.TransportError) -> str:
+        """The server that was called: the app, or where it is signed in."""
+        return origin(error.request.url if getattr(error, "_request", None) else self.client.base_url)
 
     def variables(self) -> str:
         """The names of the variables that hold this app's secrets."""

@@ -5,11 +5,16 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import re
 from collections.abc import Iterable, Mapping
 from urllib.parse import quote, quote_plus
 
 SHORTEST = 4
 """Shorter values are not masked: they would blot out half of every message."""
+HEADERS = re.compile(
+    r"""(b?['"][\w-]*(?:cookie|token|session|csrf|secret|auth)[\w-]*['"], b?)(['"]).*?\2""", re.IGNORECASE
+)
+"""Headers as httpcore logs them, before anybody could have learned what they give: a cookie, a token."""
 LOGGERS = ("httpx", "httpcore.connection", "httpcore.http11", "httpcore.http2", "httpcore.proxy")
 
 
@@ -38,7 +43,7 @@ class Redaction(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Mask a log record of the HTTP libraries, which write URLs and headers."""
         if self.values:
-            record.msg, record.args = self.mask(record.getMessage()), None
+            record.msg, record.args = HEADERS.sub(r"\1\2***\2", self.mask(record.getMessage())), None
         return True
 
 

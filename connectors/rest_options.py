@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from connectors.auth import Auth
 from connectors.belongings import Belongings
 from connectors.calls import Call
-from connectors.http import Auth
 from connectors.listing import Listing
 from connectors.pages import Paging
 from mappings.words import Words, as_list

@@ -14,8 +14,9 @@ import httpx
 import pytest
 from connectors_servers import Asked, Said, Scripted, free_port
 
+from connectors.auth import Auth
 from connectors.errors import ConnectorError, Refused, Retryable
-from connectors.http import Auth, Http, client
+from connectors.http import Http, client
 from connectors.quota import Memory, Turns
 from connectors.surroundings import Surroundings
 from mappings.vocabulary import Limits

@@ -19,9 +19,10 @@ import httpx
 import pandas as pd
 from pydantic import Field, SecretStr
 
+from connectors.auth import Auth, Basic
 from connectors.base import Outcome
 from connectors.errors import Mismatch, Refused, Retryable
-from connectors.http import Auth, Basic, Http, client
+from connectors.http import Http, client
 from connectors.surroundings import Surroundings
 from mappings.feed import UNREADABLE, columns_of
 from mappings.vocabulary import HrSource
