@@ -128,7 +128,8 @@ def filled(tree: Any, values: Mapping[str, str]) -> Any:
 def check_secrets(name: str, secrets: Mapping[str, str]) -> None:
     """A secret travels in a header: refuse here what would fail there, and without showing it."""
     for variable, value in secrets.items():
-        if not (value.isascii() and value.isprintable()):
+        shown = "".join(value.split("\n")) if value.startswith("-----BEGIN ") else value  # a key as PEM has lines
+        if not (shown.isascii() and shown.isprintable()):
             why = f"the value of {variable} has characters that no token has (line breaks, letters beyond ASCII)"
             raise Refused(name, file_of(name), why, f"Copy {variable} again.")
 
