@@ -119,7 +119,7 @@ def test_threads_share_it(tmp_path: Path) -> None:
     assert taken == 50
 
 
-def grab(shelf: Callable[[], Shelf], calls: int, start: "Barrier", out: "multiprocessing.Queue[int]") -> None:
+def grab(shelf: Callable[[], Shelf], calls: int, start: Barrier, out: multiprocessing.Queue[int]) -> None:
     """How many of so many calls one process may make, where that is the limit of three."""
     mine = Turns("crm", [Limits(requests=calls, per="hour")], shelf(), True)
     start.wait(60)
