@@ -155,5 +155,6 @@ class Bulk(Protocol):
         """All of the writes, split so that each batch is about one call. Batches may be written side by side; of
         writes that must follow each other (create, then grant) hand in the second after the first was written."""
 
-    def write_many(self, batch: Sequence[Write]) -> Iterator[Written]:
-        """Carry out one batch; one answer for each write, in any order. Raises nothing of `connectors.errors`."""
+    def write_many(self, batch: Sequence[Write], looked: bool = False) -> Iterator[Written]:
+        """Carry out one batch; one answer for each write, in any order. Raises nothing of `connectors.errors`.
+        `looked` as in App, for all of them."""

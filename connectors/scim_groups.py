@@ -6,15 +6,19 @@ import threading
 from collections.abc import Iterator
 from urllib.parse import quote
 
+from connectors.calls import fill
 from connectors.errors import ConnectorError, Refused
 from connectors.http import Http
 from connectors.listing import getter
 from connectors.pages import Style, walk
 from connectors.scim_attributes import Resource, member, patch, quoted
+from connectors.scim_options import Options
 
 CORE_GROUP = "urn:ietf:params:scim:schemas:core:2.0:Group"
 NOBODY = "rollcall-nobody-00000000"
 """A member id that no server has: a filter that finds it is no filter."""
+NO_PATCH = (405, 501)
+"""With these a server that has no PATCH refuses it."""
 UNFILTERED = (400, 501)
 """Statuses with which servers refuse a filter they do not know."""
 
@@ -22,13 +26,16 @@ UNFILTERED = (400, 501)
 class Groups:
     """The groups of one SCIM server. Safe to use from several threads."""
 
-    def __init__(self, http: Http, style: Style, create: bool = False) -> None:
-        self.http, self.style, self.create = http, style, create
+    def __init__(self, http: Http, style: Style, options: Options) -> None:
+        self.http, self.style, self.options = http, style, options
+        self.create = options.create_groups
         self.ids: dict[str, str] = {}
-        self.shown: bool | None = None
+        self.shown = options.groups_on_users
         """Whether users carry `groups`; None until it was seen."""
-        self.filters: bool | None = None
+        self.filters = options.member_filter
         """Whether `members.value eq` can be believed; None until it was tried."""
+        self.patches = self.paths = True
+        """False once a PATCH, or a filter in its path, was seen to be unknown."""
         self.lock = threading.RLock()
 
     def listing(self, doing: str, **query: str) -> Iterator[Resource]:
@@ -38,9 +45,13 @@ class Groups:
 
     def names(self) -> Iterator[str]:
         """All display names."""
-        for group in self.listing("list groups", attributes="displayName"):
-            self.ids[group["displayName"]] = group["id"]
-            yield group["displayName"]
+        for group in self.listing("list groups", **self.options.list_groups):
+            self.ids[self.title(group)] = str(group["id"])
+            yield self.title(group)
+
+    def title(self, group: Resource) -> str:
+        """What playbooks call the group."""
+        return str(group["displayName"] if self.options.groups_by == "name" else group["id"])
 
     def held(self, user: Resource) -> dict[str, str]:
         """Group id -> name for a user resource. No call where users carry `groups`, else 1 (once 4: the filter
@@ -56,37 +67,48 @@ class Groups:
         the server shows groups on users."""
         if self.shown is False:
             return self.holding(id)
-        user = self.http.json("GET", f"/Users/{quote(id, safe='')}", doing=doing, params={"attributes": "groups"})
+        user = self.http.json("GET", f"/Users/{quote(id, safe='')}", doing=doing)
         return self.held({"id": id, **(user or {})})
 
     def named(self, listed: list[Resource]) -> dict[str, str]:
         """Id -> name; where the server leaves the names out, they are looked up among all groups."""
-        if any(not g.get("display") for g in listed):
-            names = {g["id"]: g["displayName"] for g in self.listing("list groups", attributes="displayName")}
-            return {g["value"]: names[g["value"]] for g in listed if g["value"] in names}
-        return {g["value"]: g["display"] for g in listed}
+        ids = {referred(g): str(g.get("display") or "") for g in listed}
+        if self.options.groups_by == "id":
+            return {id: id for id in ids}
+        if all(ids.values()):
+            return ids
+        names = {str(g["id"]): self.title(g) for g in self.listing("list groups", **self.options.list_groups)}
+        return {id: name or names[id] for id, name in ids.items() if name or id in names}
 
     def holding(self, user_id: str) -> dict[str, str]:
         """Group id -> name by asking the groups: with a filter where it was seen to work, else by reading all."""
         doing = f"read groups of {user_id}"
+        if self.options.member_test:
+            all_groups = list(self.listing(doing, **self.options.list_groups))
+            return {str(g["id"]): self.title(g) for g in all_groups if self.in_it(str(g["id"]), user_id, doing)}
         if self.filtering(doing):
-            found = {g["id"]: g["displayName"] for g in self.with_member(user_id, doing)}
+            found = {str(g["id"]): self.title(g) for g in self.with_member(user_id, doing)}
         else:
-            found = {g["id"]: g["displayName"] for g in self.listing(doing) if user_id in members(g)}
+            found = {str(g["id"]): self.title(g) for g in self.listing(doing) if user_id in members(g)}
         self.shown = False if found else self.shown
         return found
 
+    def in_it(self, group_id: str, user_id: str, doing: str) -> bool:
+        """Whether the user is in the group, where the server answers that question and no other."""
+        asked = fill(self.options.member_test, {"group": group_id, "user": user_id})
+        return any(str(g["id"]) == group_id for g in self.listing(doing, filter=asked))
+
     def by_user(self) -> dict[str, set[str]]:
-        """User id -> names of groups, from one listing of all groups."""
+        """User id -> names of groups, from one listing of all groups; nothing where members are never listed."""
         found: dict[str, set[str]] = {}
-        for group in self.listing("list groups with members"):
+        for group in () if self.options.member_test else self.listing("list groups with members"):
             for id in members(group):
-                found.setdefault(id, set()).add(group["displayName"])
+                found.setdefault(id, set()).add(self.title(group))
         return found
 
     def with_member(self, user_id: str, doing: str) -> Iterator[Resource]:
         """What the server answers to the member filter, believed or not."""
-        return self.listing(doing, filter=f"members.value eq {quoted(user_id)}", attributes="displayName")
+        return self.listing(doing, filter=f"members.value eq {quoted(user_id)}", **self.options.list_groups)
 
     def filtering(self, doing: str) -> bool:
         """Whether the member filter finds a known member and does not find nobody: tried once, 3 calls."""
@@ -106,35 +128,57 @@ class Groups:
                 return False
             raise
 
-    def join(self, name: str, user_id: str, doing: str) -> None:
-        """Add the user, making the group where that is allowed: 1 call, the first time for a group 2 or 3."""
-        add = [{"op": "add", "path": "members", "value": [{"value": user_id}]}]
-        self.change(self.id_of(name, doing), name, add, doing)
+    def turn(self, name: str, user_ids: list[str], on: bool, doing: str) -> None:
+        """Put these users into the group, made where that is allowed, or take them out: 1 call, the first time for a
+        group 2 or 3."""
+        if on:
+            self.join(name, user_ids, doing)
+        elif id := self.ids.get(name) or self.search(name, doing):
+            self.leave(id, user_ids, doing)
 
-    def leave(self, name: str, group_id: str, user_id: str, doing: str) -> None:
-        """Take the user out: 1 call, 2 at servers that know no filter in a PATCH path (AWS, Entra)."""
+    def join(self, name: str, user_ids: list[str], doing: str) -> None:
+        """A group that is gone is forgotten, looked up or made again, and tried once more."""
+        add = [{"op": "add", "path": "members", "value": [{"value": id} for id in user_ids]}]
+        first = self.id_of(name, doing)
         try:
-            self.change(group_id, name, [{"op": "remove", "path": f"members[value eq {quoted(user_id)}]"}], doing)
-        except Refused as error:
-            if error.status not in UNFILTERED:
-                raise
-            self.change(group_id, name, [{"op": "remove", "path": "members", "value": [{"value": user_id}]}], doing)
-
-    def change(self, group_id: str, name: str, operations: list[Resource], doing: str) -> None:
-        """PATCH one group. A group that is gone is forgotten, looked up again, and tried once more."""
-        try:
-            self.send(group_id, operations, doing)
+            self.change(first, add, user_ids, True, doing)
         except Refused as error:
             if error.status != 404:
                 raise
             self.ids.pop(name, None)
-            again = self.id_of(name, doing)
-            if again == group_id:
+            if (again := self.id_of(name, doing)) == first:
                 raise
-            self.send(again, operations, doing)
+            self.change(again, add, user_ids, True, doing)
 
-    def send(self, group_id: str, operations: list[Resource], doing: str) -> None:
-        self.http.request("PATCH", f"/Groups/{quote(group_id, safe='')}", doing=doing, json=patch(operations))
+    def leave(self, group_id: str, user_ids: list[str], doing: str) -> None:
+        """Take the users out: 1 call, 2 at servers that know no filter in a PATCH path (AWS, Entra)."""
+        one_by_one = [{"op": "remove", "path": f"members[value eq {quoted(id)}]"} for id in user_ids]
+        together = [{"op": "remove", "path": "members", "value": [{"value": id} for id in user_ids]}]
+        try:
+            self.change(group_id, one_by_one if self.paths else together, user_ids, False, doing)
+        except Refused as error:
+            if error.status not in UNFILTERED or not self.paths:
+                raise
+            self.change(group_id, together, user_ids, False, doing)
+            self.paths = False
+
+    def change(self, group_id: str, operations: list[Resource], user_ids: list[str], on: bool, doing: str) -> None:
+        """PATCH one group; where the server has no PATCH, read it and PUT it back with other members."""
+        where = f"/Groups/{quote(group_id, safe='')}"
+        if self.patches:
+            try:
+                self.http.request("PATCH", where, doing=doing, json=patch(operations))
+                return
+            except Refused as error:
+                if error.status not in NO_PATCH:
+                    raise
+                self.patches = False
+        group = self.http.json("GET", where, doing=doing)
+        kept = [m for m in member(group, "members") or [] if referred(m) not in user_ids]
+        body = {k: v for k, v in group.items() if k != "meta"} | {
+            "members": kept + ([{"value": id} for id in user_ids] if on else [])
+        }
+        self.http.request("PUT", where, doing=doing, json=body)
 
     def learn(self, name: str) -> None:
         """Remember the group's id, if there is such a group."""
@@ -152,13 +196,15 @@ class Groups:
     def search(self, name: str, doing: str) -> str | None:
         """The oldest group with this name. A filter that finds nothing is checked by reading all names, since
         two groups of one name would be worse than a slow look."""
+        if self.options.groups_by == "id":
+            return name
         try:
             found = [g for g in self.listing(doing, filter=f"displayName eq {quoted(name)}") if called(g, name)]
         except Refused as error:
             if error.status not in UNFILTERED:
                 raise
             found = []
-        found = found or [g for g in self.listing(doing, attributes="displayName,meta.created") if called(g, name)]
+        found = found or [g for g in self.listing(doing, **self.options.list_groups) if called(g, name)]
         return min(found, key=age)["id"] if found else None
 
     def made(self, name: str, doing: str) -> str:
@@ -188,7 +234,12 @@ class Groups:
 
 def members(group: Resource) -> list[str]:
     """Ids of a group's members."""
-    return [str(m.get("value")) for m in member(group, "members") or []]
+    return [referred(m) for m in member(group, "members") or []]
+
+
+def referred(reference: Resource) -> str:
+    """The id that a reference means: its value, else the end of its `$ref`, absolute or relative."""
+    return str(member(reference, "value") or str(member(reference, "$ref") or "").rstrip("/").rpartition("/")[2])
 
 
 def called(group: Resource, name: str) -> bool:
