@@ -124,10 +124,17 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def scim2_server(token: str) -> Iterator[str]:
-    """The SCIM server of python-scim, started as its own process; gives its base URL."""
+def scim2_server(token: str, *words: str) -> Iterator[str]:
+    """The SCIM server of python-scim, started as its own process with these further words; gives its base URL."""
     port = free_port()
-    command = [str(Path(sys.executable).with_name("scim2-server")), "--port", str(port), "--bearer-token", token]
+    command = [
+        str(Path(sys.executable).with_name("scim2-server")),
+        "--port",
+        str(port),
+        "--bearer-token",
+        token,
+        *words,
+    ]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         until_up(f"http://127.0.0.1:{port}/v2/Users", process)
