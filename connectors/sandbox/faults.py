@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator
 
-KINDS = ("429-no-retry-after", "timeout", "lost-answer", "silent-noop", "slow-replica", "wrong-first-hit")
+KINDS = ("429-no-retry-after", "over", "timeout", "lost-answer", "silent-noop", "slow-replica", "wrong-first-hit")
 LAG_KINDS = ("slow-replica",)
 
 
@@ -25,7 +25,7 @@ class Fault(BaseModel):
     after: int = Field(default=0, ge=0)
     """How many matching calls it lets pass first."""
     seconds: float = Field(default=1.0, ge=0)
-    """Retry-After of a 429, the hold of a timeout, the lag of a slow replica."""
+    """Retry-After of a 429 or of the vendor's own answer (`over`), the hold of a timeout, the lag of a slow replica."""
     _seen: int = PrivateAttr(default=0)
 
     @field_validator("kind")

@@ -174,6 +174,8 @@ class Twin:
             raise Rejection(self.problem(int(fault.kind), "injected fault", *wait))
         if fault.kind == "429-no-retry-after":
             raise Rejection(self.problem(429, "rate limit exceeded"))
+        if fault.kind == "over":
+            raise Rejection(self.over(self.meters[0], fault.seconds))
         if fault.kind == "timeout":
             raise Rejection(Answer(0))
         if fault.kind == "silent-noop":
