@@ -7,7 +7,6 @@ its YAML. No test knows an app by name.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +71,7 @@ ELSEWHERE = [name for name, rules in RULES.items() if proved_elsewhere(rules) an
 HERE = [name for name in RULES if name not in (*MANUAL, *ELSEWHERE)]
 """Apps that the suite is for."""
 REACHED = [name for name in HERE if name in TWINS]
+SAMPLES = [name for name in REACHED if (SAMPLE / f"{name}.yaml").is_file()]
 
 
 class Rig:
@@ -197,13 +197,6 @@ def changeable(rules: AppRules) -> str:
     """An attribute that is not the key and may be anything; empty where there is none."""
     fields = {template: field for field, template in rules.attributes.items() if field != rules.key}
     return next((fields[template] for template in CHANGEABLE if template in fields), "")
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    """All twins, for the tests of one file."""
-    with Sandbox() as running:
-        yield running
 
 
 @pytest.fixture(params=REACHED)

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 from connectors_servers import Asked, Said, Scripted
-from test_connectors_contract import REACHED, Rig
 
 from connectors.base import Outcome, Owns, Sessions, Tokens
 from connectors.catalogue import capabilities, connect
 from connectors.errors import Refused, Retryable
 from connectors.sandbox import Sandbox
 from mappings.access import Token
+from tests.contract_rig import SAMPLES, Rig
 
 WRONG = "00000000-0000-4000-8000-00000000dead"
 BELONGINGS = {
@@ -370,7 +370,7 @@ def test_what_is_not_handed_over_is_lost_with_the_account(sandbox: Sandbox, name
 
 
 def test_a_capability_is_there_only_where_it_is_declared(sandbox: Sandbox) -> None:
-    apps = {name: Rig(name, sandbox).app for name in REACHED}
+    apps = {name: Rig(name, sandbox).app for name in SAMPLES}
 
     assert {name for name, app in apps.items() if isinstance(app, Tokens)} == {"sso"}
     assert {name for name, app in apps.items() if isinstance(app, Owns)} == {"sso", "crm", "desk"}

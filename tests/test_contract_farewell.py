@@ -11,9 +11,9 @@ from connectors.base import Outcome, Owns, Sessions, Tokens
 from connectors.catalogue import capabilities, connect
 from connectors.errors import NeedsHuman, Refused
 from mappings.rules import attributes_of
-from tests.contract_rig import MANUAL, RULES, VALUES, Rig, keeps, rig, sandbox
+from tests.contract_rig import MANUAL, RULES, VALUES, Rig, keeps, rig
 
-__all__ = ["rig", "sandbox"]
+__all__ = ["rig"]
 FINE = (Outcome.DONE, Outcome.ALREADY)
 
 

@@ -8,9 +8,9 @@ import pytest
 
 from connectors.base import Outcome
 from connectors.errors import ConnectorError, Retryable
-from tests.contract_rig import WRITES, Rig, needs, rig, sandbox
+from tests.contract_rig import WRITES, Rig, needs, rig
 
-__all__ = ["rig", "sandbox"]
+__all__ = ["rig"]
 
 
 @pytest.mark.parametrize("kind", ["429", "429-no-retry-after"])

@@ -12,9 +12,9 @@ import pytest
 from connectors.base import Mailboxes, Outcome
 from connectors.catalogue import connect, secret_variables
 from connectors.errors import ConnectorError, Refused
-from tests.contract_rig import MANY, Rig, keeps, needs, rig, sandbox
+from tests.contract_rig import MANY, Rig, keeps, needs, rig
 
-__all__ = ["rig", "sandbox"]
+__all__ = ["rig"]
 CANARY = "canary-in-a-token"
 MOST_CALLS = {"create": 3, "read": 3, "grant": 3, "update": 2, "disable": 2}
 LAG = 0.4  # seconds by which a slow replica is behind

@@ -12,9 +12,9 @@ import pytest
 
 from connectors.base import App, Bulk, Grants, Outcome, Write
 from connectors.errors import NeedsHuman, Refused
-from tests.contract_rig import ELSEWHERE, HERE, RULES, TWINS, Rig, keeps, needs, proved_elsewhere, rig, sandbox
+from tests.contract_rig import ELSEWHERE, HERE, RULES, TWINS, Rig, keeps, needs, proved_elsewhere, rig
 
-__all__ = ["rig", "sandbox"]
+__all__ = ["rig"]
 DONE, ALREADY = Outcome.DONE, Outcome.ALREADY
 
 
