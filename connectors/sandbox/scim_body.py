@@ -19,6 +19,7 @@ from connectors.sandbox.scim_schema import (
     GROUP_ATTRIBUTES,
     USER,
     USER_ATTRIBUTES,
+    Attribute,
     BadValue,
     cleaned,
 )
@@ -29,10 +30,6 @@ ERROR = "urn:ietf:params:scim:api:messages:2.0:Error"
 LIST = "urn:ietf:params:scim:api:messages:2.0:ListResponse"
 SEARCH = "urn:ietf:params:scim:api:messages:2.0:SearchRequest"
 PATCH = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
-
-
-def root(call: Call) -> str:
-    return f"{call.base}/scim/v2"
 
 
 def scim(status: int, value: Any, *headers: tuple[str, str]) -> Answer:
@@ -83,12 +80,12 @@ def expect_schema(body: Row, urn: str) -> None:
         raise BadValue(f"schemas lacks {urn}", "invalidSyntax")
 
 
-def user_from(body: Row) -> Row:
+def user_from(body: Row, attributes: tuple[Attribute, ...] = USER_ATTRIBUTES, extended: bool = True) -> Row:
     expect_schema(body, USER)
-    row: Row = {"active": True} | cleaned((*USER_ATTRIBUTES, EXTERNAL_ID), body)
+    row: Row = {"active": True} | cleaned((*attributes, EXTERNAL_ID), body)
     if not row.get("userName"):
         raise BadValue("userName is required")
-    extension = lower(body).get(ENTERPRISE.lower())
+    extension = lower(body).get(ENTERPRISE.lower()) if extended else None
     if isinstance(extension, dict) and (known := cleaned(ENTERPRISE_ATTRIBUTES, extension)):
         row[ENTERPRISE] = known
     return row

@@ -167,7 +167,7 @@ def schemas(base: str) -> list[Row]:
     ]
 
 
-def provider_config(base: str, most: int) -> Row:
+def provider_config(base: str, most: int, operations: int, payload: int) -> Row:
     no = {"supported": False}
     scheme = {
         "type": "oauthbearertoken",
@@ -180,7 +180,7 @@ def provider_config(base: str, most: int) -> Row:
         "schemas": ["urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig"],
         "documentationUri": "https://keyring.example/scim",
         "patch": {"supported": True},
-        "bulk": no | {"maxOperations": 0, "maxPayloadSize": 0},
+        "bulk": {"supported": operations > 0, "maxOperations": operations, "maxPayloadSize": payload},
         "filter": {"supported": True, "maxResults": most},
         "changePassword": no,
         "sort": no,

@@ -37,10 +37,6 @@ class Credentials(Twin):
             route("/api/v1/service-accounts/{id}", patch=self.change_owner),
         )
 
-    def account_id(self, key: str) -> str | None:
-        found = self.store["users"].by("username", key)
-        return str(found[0]["id"]) if found else None
-
     def list_mine(self, call: Call) -> Answer:
         return linked(call, owned(call[call.path.rpartition("/")[2]], self.owner(call)))
 
@@ -70,7 +66,7 @@ class Credentials(Twin):
         kind = self.possessions["service_accounts"]
         return json_answer(200, passed(call["service_accounts"], kind, row, owner["id"]))
 
-    def forget(self, call: Call, user: str) -> None:
+    def forget_credentials(self, call: Call, user: str) -> None:
         """What goes with a deleted user."""
         for name in self.possessions:
             dropped(call[name], user)
