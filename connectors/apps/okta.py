@@ -158,12 +158,16 @@ class Okta(Ends):
         return self.life("deactivate", id, doing)
 
     def delete(self, id: str) -> Outcome:
-        """3 calls: the first deactivates, the second deletes, the third sees that it is gone. Retryable while Okta is
-        still deactivating."""
+        """3 calls: the first deactivates, the second deletes, the third sees that it is gone; one more where the first
+        got no answer. Retryable while Okta is still deactivating."""
         doing = f"delete account {id}"
-        for attempt in range(3):
-            if gone_or_done(self.http, "DELETE", user_path(id), doing) is Outcome.ALREADY:
-                return Outcome.DONE if attempt else Outcome.ALREADY
+        for attempt in range(4):
+            try:
+                if gone_or_done(self.http, "DELETE", user_path(id), doing) is Outcome.ALREADY:
+                    return Outcome.DONE if attempt else Outcome.ALREADY
+            except Retryable:
+                if attempt:
+                    raise
         raise Retryable(self.name, doing, "Okta is still deactivating the user", "Run this again.", after=10)
 
     def entitlements(self) -> Iterator[str]:

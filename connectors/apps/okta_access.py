@@ -60,7 +60,7 @@ class HasRoles:
 
     def owned(self: Reached, id: str) -> Iterator[Owned]:
         """1 call."""
-        for role in listed(self.http, f"{user_path(id)}/roles", f"list admin roles of {id}"):
+        for role in listed(self.http, f"{user_path(id)}/roles", f"list admin roles of {id}", paged=False):
             yield Owned(id=str(role["id"]), kind="admin role", name=str(role.get("label") or role["type"]))
 
     def hand_over(self: Any, id: str, to_id: str) -> Outcome:

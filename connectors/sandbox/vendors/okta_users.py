@@ -226,7 +226,7 @@ class Users(Twin):
     def do_deactivate(self, call: Call, user: Row) -> Answer:
         self.only(user, ("DEPROVISIONED",), "E0000007", "Not found: Resource not found", 404, unless=True)
         self.leave(call, user)
-        return json_answer(200, {})
+        return Answer(200)
 
     def do_unlock(self, call: Call, user: Row) -> Answer:
         if user["status"] != "LOCKED_OUT" or user["credentials"]["provider"]["type"] != "OKTA":
@@ -248,7 +248,7 @@ class Users(Twin):
 
     def moved(self, call: Call, user: Row, status: str) -> Answer:
         self.write(call, user | {"status": status, "statusChanged": stamp()})
-        return json_answer(200, {})
+        return Answer(200)
 
     def activated(self, call: Call, user: Row, mail: bool, at_once: bool = False) -> Row:
         """ACTIVE with a password or a federation, else PROVISIONED until the user has followed the mail."""
@@ -258,7 +258,7 @@ class Users(Twin):
             key = f"{len(call['mails'].rows) + 1}"
             call["mails"].put(key, {"id": key, "to": user["profile"]["email"], "about": "activation"})
         delay = 0.0 if at_once else self.delay
-        return self.settled(self.transit(call, user | {"activated": stamp()}, status, delay))
+        return self.transit(call, user | {"activated": stamp()}, status, delay)
 
     def leave(self, call: Call, user: Row) -> None:
         """Deactivate: apps and sessions go, memberships stay."""
@@ -268,8 +268,15 @@ class Users(Twin):
         self.transit(call, user | {"_password": None}, "DEPROVISIONED", self.delay)
 
     def transit(self, call: Call, user: Row, status: str, delay: float) -> Row:
-        due = time.monotonic() + delay
-        return self.write(call, user | {"transitioningToStatus": status, "_due": due})
+        if not delay:
+            return self.write(call, user | {"status": status, "statusChanged": stamp()})
+        return self.write(call, user | {"transitioningToStatus": status, "_due": time.monotonic() + delay})
+
+    def state(self) -> dict[str, list[Row]]:
+        """With what is done by now."""
+        for row in list(self.store["users"].rows.values()):
+            self.settled(row)
+        return super().state()
 
     def settled(self, row: Row) -> Row:
         """The user as it is by now."""
