@@ -1,0 +1,198 @@
+"""Users of one Entra tenant: found, made, restored, changed, while not all of Entra knows yet what was just done.
+
+Sources: learn.microsoft.com/graph/api/user-list, user-post-users, user-post-manager, directory-deleteditems-restore,
+user-delta; /entra/architecture/… "Designing for eventual consistency".
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, TypeVar
+
+import tenacity
+
+from connectors.apps.entra_attributes import MANAGER, body_of, new_user, selected, value_of
+from connectors.apps.entra_http import EVENTUAL, PAGE, GraphHttp, gone_already, quoted, says, segment
+from connectors.base import Outcome
+from connectors.calls import GONE
+from connectors.errors import ConnectorError, Refused, Retryable
+from connectors.listing import Row
+
+UPN = "userPrincipalName"
+UNTOLD = (401, 403)
+"""Refusals after which reading back is no use."""
+YOUNG = 60.0  # seconds for which an account may be unknown to some of Entra's replicas
+LAG = 15.0  # seconds that one call waits for a young account to be known
+SHORT_LAG = 1.5  # seconds to look for an account whose making was not answered: Entra itself makes none twice
+CONFLICT = "already exist"
+MANGLED = re.compile(r"^[0-9a-f]{32}(?=.+@)")
+"""What Entra puts before the name of a deleted user: the id without hyphens (unverified)."""
+Said = TypeVar("Said")
+
+
+class Changes(NamedTuple):
+    """What has happened to users since a moment."""
+
+    ids: tuple[str, ...]
+    """Made or changed."""
+    gone: tuple[str, ...]
+    """Deleted."""
+    since: str
+    """To be handed in the next time."""
+
+
+class Users:
+    """What the verbs of App are made of."""
+
+    def __init__(self, http: GraphHttp, key: str, fields: Sequence[str], link: Callable[[str], Row], restore: bool):
+        self.http, self.key, self.link, self.restore = http, key, link, restore
+        self.query = {"$select": selected(fields)} | ({"$expand": MANAGER} if MANAGER in fields else {})
+        self.managers: dict[str, str] = {}
+        """User principal name -> id, of those that were somebody's manager."""
+        self.born: dict[str, float] = {}
+        """Accounts made or restored by this process -> when."""
+
+    def create(self, attributes: Mapping[str, str], looked: bool) -> tuple[Outcome, str]:
+        """See App."""
+        doing = f"create account for {attributes[self.key]}"
+        if not looked and self.key != UPN and (found := self.search(attributes[self.key])):
+            return Outcome.ALREADY, str(found["id"])
+        try:
+            id = self.restored(attributes, doing) or self.made(attributes, doing)
+        except ConnectorError as error:
+            return self.settle(attributes, doing, error)
+        self.born[id] = time.monotonic()
+        self.set_manager(id, attributes, doing)
+        return Outcome.DONE, id
+
+    def search(self, key: str) -> Row | None:
+        """The user with this key, compared whatever the search gave."""
+        query = {name.removeprefix("$"): value for name, value in self.query.items()}
+        by = f"{self.key.replace('.', '/')} eq {quoted(key)}"
+        rows = self.http.rows("/users", f"find account {key}", filter=by, **query)
+        return next((row for row in rows if self.is_key(row, key)), None)
+
+    def is_key(self, user: Row, key: str) -> bool:
+        return (value_of(user, self.key) or "").casefold() == key.casefold()
+
+    def made(self, attributes: Mapping[str, str], doing: str) -> str:
+        """POST; the id."""
+        body = self.http.json("POST", "/users", doing=doing, json=new_user(attributes, self.key))
+        return str((body or {})["id"])
+
+    def restored(self, attributes: Mapping[str, str], doing: str) -> str:
+        """The id of this person's deleted account, back and brought up to date; empty where there is none."""
+        found = self.deleted(attributes, doing) if self.restore else None
+        if not found:
+            return ""
+        id = str(found["id"])
+        self.http.request("POST", f"/directory/deletedItems/{id}/restore", doing=doing)
+        self.born[id] = time.monotonic()
+        self.patch(id, body_of(attributes) | {"accountEnabled": True}, doing)
+        return id
+
+    def deleted(self, attributes: Mapping[str, str], doing: str) -> Row | None:
+        """The deleted user with this name and, where it is mapped, this employeeId."""
+        name, number = attributes.get(UPN, ""), attributes.get("employeeId", "")
+        by = f"employeeId eq {quoted(number)}" if number else f"endsWith({UPN},{quoted(name)})"
+        path, query = "/directory/deletedItems/microsoft.graph.user", {"$filter": by, "$count": "true"}
+        body = self.http.json("GET", path, doing=doing, params=query, headers=EVENTUAL) or {}
+        rows = body.get("value", ())
+        return next((row for row in rows if MANGLED.sub("", str(row.get(UPN))).casefold() == name.casefold()), None)
+
+    def deleted_names(self) -> set[str]:
+        """1 call per page: the names of all that can be restored, as they were."""
+        path, doing = "/directory/deletedItems/microsoft.graph.user", "look for deleted accounts"
+        rows = self.http.rows(path, doing, top=str(PAGE))
+        return {MANGLED.sub("", str(row.get(UPN))).casefold() for row in rows}
+
+    def settle(self, attributes: Mapping[str, str], doing: str, error: ConnectorError) -> tuple[Outcome, str]:
+        """After a failed create: was the account made all the same, or was it there before? A search may not show it
+        for a while."""
+        conflict = says(error, CONFLICT)
+        if getattr(error, "status", None) in UNTOLD or not (conflict or isinstance(error, Retryable)):
+            raise error
+        try:
+            found = self.looked_for(attributes[self.key], LAG if conflict else SHORT_LAG)
+        except Retryable as later:
+            raise error if isinstance(error, Retryable) else later from None
+        if found:
+            return (Outcome.ALREADY if conflict else Outcome.DONE), str(found["id"])
+        if conflict and self.key == UPN and says(error, UPN):
+            raise Retryable(
+                self.http.app, doing, "the account is there, but Entra does not show it yet", "Run this again."
+            )
+        raise error
+
+    def looked_for(self, key: str, patience: float) -> Row | None:
+        """The user with this key, looked for again and again while replicas may lag."""
+        looking = tenacity.Retrying(
+            retry=tenacity.retry_if_result(lambda user: user is None),
+            wait=tenacity.wait_exponential(0.5, max=4),
+            stop=tenacity.stop_before_delay(patience),
+            sleep=self.http.sleep,
+            retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
+        )
+        return looking(self.search, key)
+
+    def patch(self, id: str, body: Row, doing: str) -> None:
+        self.patiently(id, lambda: self.http.request("PATCH", f"/users/{segment(id)}", doing=doing, json=body))
+
+    def patiently(self, id: str, send: Callable[[], Said]) -> Said:
+        """Send; while the account is young, a 404 says only that not all of Entra knows it yet."""
+        sending = tenacity.Retrying(
+            retry=tenacity.retry_if_exception(lambda error: self.too_young(id, error)),
+            wait=tenacity.wait_exponential(0.5, max=4),
+            stop=tenacity.stop_before_delay(LAG),
+            sleep=self.http.sleep,
+            reraise=True,
+        )
+        return sending(send)
+
+    def too_young(self, id: str, error: BaseException) -> bool:
+        age = time.monotonic() - self.born.get(id, float("-inf"))
+        return isinstance(error, Refused) and error.status == 404 and age < YOUNG
+
+    def set_manager(self, id: str, attributes: Mapping[str, str], doing: str) -> None:
+        """Write the link, where a manager is among the attributes; an empty one takes it away."""
+        if MANAGER not in attributes:
+            return
+        path, name = f"/users/{segment(id)}/manager/$ref", attributes[MANAGER]
+        if name:
+            link = self.link(self.manager_id(name, doing))
+            self.patiently(id, lambda: self.http.request("PUT", path, doing=doing, json=link))
+            return
+        try:
+            self.http.request("DELETE", path, doing=doing)
+        except Refused as error:
+            gone_already(error)
+
+    def manager_id(self, name: str, doing: str) -> str:
+        """1 call, none where it is known."""
+        if name not in self.managers:
+            try:
+                found = self.http.json("GET", f"/users/{segment(name)}", doing=doing, params={"$select": "id"})
+            except Refused as error:
+                if error.status not in GONE:
+                    raise
+                todo = f"Make the account of {name} first, then run this again."
+                raise Refused(self.http.app, doing, f"the manager {name} has no account there", todo, 409) from None
+            self.managers[name] = str(found["id"])
+        return self.managers[name]
+
+    def changes(self, since: str = "") -> Changes:
+        """1 call per page: who has changed since an earlier call; without `since` only where to begin. Whoever has a
+        listing and asks this reads the few that changed. Refused (410) where `since` is too old: list again."""
+        doing = "read what has changed"
+        query = {} if since else {"$deltatoken": "latest", "$select": "id"}
+        rows, link = list[Row](), since or "/users/delta"
+        while True:
+            body = self.http.json("GET", link, doing=doing, params=query or None) or {}
+            rows += body.get("value", ())
+            query, link = {}, str(body.get("@odata.nextLink") or "")
+            if not link:
+                gone = tuple(str(row["id"]) for row in rows if "@removed" in row)
+                ids = dict.fromkeys(str(row["id"]) for row in rows if "@removed" not in row)
+                return Changes(tuple(ids), gone, str(body.get("@odata.deltaLink") or ""))
