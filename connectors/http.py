@@ -145,8 +145,8 @@ class Http:
 
     def take_turn(self, call: str, doing: str) -> None:
         """Wait until the app's published rate allows one more call."""
-        if self.turns and not self.turns.take(call, self.patience):
-            raise Retryable(self.app, doing, "the app's rate limit is used up", "Wait, then run again.", self.patience)
+        if self.turns and not self.turns.take(call):
+            raise Retryable(self.app, doing, "the app's rate limit is used up", "Wait, then run again.")
 
     def not_signed_in(self, refusal: NotSignedIn, doing: str) -> Retryable | Refused:
         """A sign-in that failed: only a server in trouble, or one that is asked too often, may be tried again. It is a

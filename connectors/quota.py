@@ -26,6 +26,7 @@ PERIODS = {"second": 1.0, "minute": 60.0, "hour": 3600.0}
 KEPT = 0.1  # share of a limit that only leavers may use
 SLACK = 0.01  # a window is this much longer than published, and by JITTER: calls travel unevenly
 JITTER = 0.02  # seconds
+PATIENCE = 600.0  # seconds a call may wait for its turn: it comes for certain
 MOMENT = struct.Struct("<d")
 COUNT = struct.Struct("<q")
 
@@ -90,15 +91,16 @@ class Turns:
         limits: Sequence[Limits],
         shelf: Shelf,
         urgent: bool = False,
+        patience: float = PATIENCE,
         now: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self.shelf, self.urgent, self.now, self.sleep = shelf, urgent, now, sleep
+        self.shelf, self.urgent, self.patience, self.now, self.sleep = shelf, urgent, patience, now, sleep
         self.windows = [window(app, number, limit) for number, limit in enumerate(limits)]
 
-    def take(self, call: str, patience: float) -> bool:
-        """Wait until the limits allow this call (`POST /Users`); False where that would be after `patience` seconds."""
-        latest = self.now() + patience
+    def take(self, call: str) -> bool:
+        """Wait until the limits allow this call (`POST /Users`); False where that would be beyond all patience."""
+        latest = self.now() + self.patience
         return all(self.wait(part, latest) for part in self.parts(call))
 
     def parts(self, call: str) -> Iterator[Window]:

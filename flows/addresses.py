@@ -12,18 +12,20 @@ from mappings.people import Person
 from mappings.vocabulary import AppRules, Tier
 
 
-def work_address(site: Site, person: Person, leaving: bool, reserve: bool) -> tuple[str | None, bool]:
-    """The person's work address, and whether it is still to be assigned."""
+def work_address(
+    site: Site, person: Person, leaving: bool, reserve: bool, taken: Taken | None = None
+) -> tuple[str | None, bool]:
+    """The person's work address, and whether it is still to be assigned. `taken`: where there are many to ask for."""
     mine = emails.of_person(site.db, person.employee_id)
     if leaving:
         return person.work_email or next(iter(mine), None), False
     if person.work_email:
-        return after_name_change(site, person, person.work_email, mine, reserve)
+        return after_name_change(site, person, person.work_email, mine, reserve, taken)
     if older := of_older_record(site, person.employee_id):
         return older, False  # HR has it, in the other record
     if mine:
         return mine[0], writes_back(site)
-    return make(site, person, reserve), True
+    return make(site, person, reserve, taken), True
 
 
 def writes_back(site: Site) -> bool:
@@ -31,9 +33,9 @@ def writes_back(site: Site) -> bool:
     return "work_email" in site.rules.hr.write_back
 
 
-def make(site: Site, person: Person, reserve: bool) -> str:
+def make(site: Site, person: Person, reserve: bool, taken: Taken | None = None) -> str:
     """A new address by the naming rule that nobody has."""
-    taken = Taken(site)
+    taken = taken or Taken(site)
     while True:
         address = naming.work_email(person, site.rules.company.email, taken)
         if not reserve:
@@ -54,7 +56,9 @@ def of_older_record(site: Site, person_id: str) -> str | None:
     return next((str(known[id]) for id in former if id in known.index), None)
 
 
-def after_name_change(site: Site, person: Person, held: str, mine: list[str], reserve: bool) -> tuple[str, bool]:
+def after_name_change(
+    site: Site, person: Person, held: str, mine: list[str], reserve: bool, taken: Taken | None = None
+) -> tuple[str, bool]:
     """HR's address; where the name changed since Rollcall assigned it, and the company wants that, a new one.
 
     An address that people gave in HR is never replaced, nor is one that they set back.
@@ -70,7 +74,7 @@ def after_name_change(site: Site, person: Person, held: str, mine: list[str], re
         before = next((a for a in mine if naming.follows(a, person, rules)), None)
         if before and reserve:
             emails.assign(site.db, person.employee_id, before, name)
-        return before or make(site, person, reserve), writes_back(site)
+        return before or make(site, person, reserve, taken), writes_back(site)
     if reserve and (said is None or not said.in_hr or said.name != name):
         emails.assign(site.db, person.employee_id, held, name, in_hr=True)
     return held, False

@@ -107,7 +107,7 @@ def ask_beyond(case: Case, run_id: str) -> None:
 
 def asked_beyond(case: Case, run_id: str) -> list[str]:
     """What of that the run asked humans for and is still open; no step of the plan stands for it."""
-    mine = tasks.tasks_of_run(case.site.db, run_id)
+    mine = tasks.tasks_of_run(case.site.db, run_id, case.person.employee_id)
     return [f"{row.app} {row.verb}" for row in mine if row.verb == END_ACCESS and row.state == TaskState.OPEN]
 
 

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from flows.approval import standing
 from flows.case import Case
@@ -42,9 +43,14 @@ def prove(case: Case, run_id: str, started: datetime) -> PacketRow | None:
     db = case.site.db
     cut_off = history.cut_off(db, case.person.employee_id, run_id)
     runs = dict.fromkeys([*(plan.run_id for plan in cut_off), run_id])
-    rows = [row for run in runs for row in history.steps(db, run)]
+    rows = [row for run in runs for row in history.steps(db, run, case.person.employee_id)]
     decided = decisions(case, runs)
-    packet = append(case, run_id, started, rows, reasons(case, cut_off), decided) if rows or decided else None
+    packet = None
+    if rows or decided:
+        asked = tasks.tasks_of_run(db, run_id, case.person.employee_id)
+        why, origin = reasons(case, cut_off), origin_of(case)
+        said = body(case, run_id, started, rows, why, origin, asked, decided or earlier(case))
+        packet = evidence.append(db, case.site.signer, said)
     for plan in cut_off:
         history.close_plan(db, plan.plan_hash, plan.run_id, f"Cut off; carried on by run {run_id}")
     return packet
@@ -74,24 +80,38 @@ def approval_of(row: ApprovalRow) -> Approval:
     return Approval(plan_hash=row.plan_hash, by=row.by, at=at, decision=row.state, reason=row.reason)
 
 
-def append(
+class Origin(NamedTuple):
+    """Where HR's word about a person stands in the record."""
+
+    snapshot_hash: str | None
+    known_since: datetime | None
+
+
+def origin_of(case: Case) -> Origin:
+    """The last snapshot, and when the latest news of the person came."""
+    latest = snapshots.latest_row(case.site.db, case.site.rules.company.hr)
+    return Origin(latest.hash if latest else None, facts.known_since(case.site.db, case.person.employee_id))
+
+
+def body(
     case: Case,
     run_id: str,
     started: datetime,
     rows: Sequence[StepRow],
     why: dict[str, str],
-    decided: tuple[Approval, ...],
-) -> PacketRow:
-    """The packet of these attempts."""
-    latest = snapshots.latest_row(case.site.db, case.site.rules.company.hr)
-    packet = evidence.Evidence(
+    origin: Origin,
+    asked: Iterable[TaskRow] = (),
+    decided: tuple[Approval, ...] = (),
+) -> evidence.Evidence:
+    """What the packet of these attempts says."""
+    return evidence.Evidence(
         run_id=run_id,
         hr_event=HrEvent(
             kind=case.kind,
             person_id=case.person.employee_id,
             user_name=case.user_name,
-            snapshot_hash=latest.hash if latest else None,
-            known_since=facts.known_since(case.site.db, case.person.employee_id),
+            snapshot_hash=origin.snapshot_hash,
+            known_since=origin.known_since,
             effective=case.person.last_day if case.leaving else case.person.hire_date,
         ),
         plan_hash=case.plan.hash,
@@ -99,12 +119,11 @@ def append(
         started_at=started,
         finished_at=datetime.now(UTC),
         steps=tuple(step_done(row, why.get(row.step_id, "an earlier plan of this run")) for row in rows),
-        approvals=decided or earlier(case),
-        tasks=tuple(task_of(t) for t in tasks.tasks_of_run(case.site.db, run_id)),
+        approvals=decided,
+        tasks=tuple(map(task_of, asked)),
         nothing_found=tuple(NothingFound(app=a, looked_for=k, checked_at=t) for a, k, t in case.searched),
         controls=controls_for(case.kind),
     )
-    return evidence.append(case.site.db, case.site.signer, packet)
 
 
 def step_done(row: StepRow, why: str) -> StepDone:

@@ -110,6 +110,13 @@ def test_everybody_has_a_signed_packet(stage: Stage, cohort: Cohort, tmp_path: P
     assert told.status == 0 and stage.rollcall("evidence", "verify", str(tmp_path / "out")).status == 0
 
 
+def test_nobodys_packet_tells_of_others(stage: Stage, cohort: Cohort) -> None:
+    bodies = [chain.payload_of(row.envelope)["body"] for row in evidence.packets_of(stage.db, str(cohort.run.id))]
+    made = {b["hr_event"]["person_id"]: [s["id"] for s in b["steps"] if s["id"] == "sso create account"] for b in bodies}
+
+    assert [made[person] for person in cohort.joiners] == [["sso create account"]] * len(cohort.joiners)
+
+
 def person_of(packet: dict[str, object]) -> str:
     """Whom a packet is about, wherever the chain puts its body."""
     if isinstance(event := packet.get("hr_event"), dict):

@@ -240,7 +240,7 @@ def test_options_do_not_show_their_secrets() -> None:
 
 
 def test_the_published_rate_holds_before_the_server_says_no(rig: Rig) -> None:
-    turns = Turns("crm", [Limits(requests=3, per="hour")], Memory(), urgent=True)
+    turns = Turns("crm", [Limits(requests=3, per="hour")], Memory(), urgent=True, patience=0.01)
     http = Http("crm", rig.http.client, Surroundings(SECRETS, turns), patience=0.01)
     for _ in range(3):
         http.request("GET", "/", doing="look")

@@ -34,15 +34,17 @@ class Hand:
         self.at += seconds
 
 
-def turns(clock: Hand, *limits: Limits, shelf: Shelf | None = None, urgent: bool = True) -> Turns:
-    return Turns("crm", limits, shelf or Memory(), urgent, clock.now, clock.sleep)
+def turns(
+    clock: Hand, *limits: Limits, shelf: Shelf | None = None, urgent: bool = True, patience: float = 10_000
+) -> Turns:
+    return Turns("crm", limits, shelf or Memory(), urgent, patience, clock.now, clock.sleep)
 
 
 def moments(clock: Hand, mine: Turns, count: int, call: str = "GET /Users") -> list[float]:
     """When each of so many calls was let out, from the first on."""
     begin, out = clock.at, []
     for _ in range(count):
-        assert mine.take(call, 10_000)
+        assert mine.take(call)
         out.append(clock.at - begin)
     return out
 
@@ -77,20 +79,21 @@ def test_only_the_calls_it_is_about_count() -> None:
 
 def test_patience_ends_without_a_reservation() -> None:
     clock = Hand()
-    mine = turns(clock, Limits(requests=1, per="hour"))
+    shelf, hourly = Memory(), Limits(requests=1, per="hour")
+    hasty, patient = (turns(clock, hourly, shelf=shelf, patience=seconds) for seconds in (3599, 3700))
 
-    assert mine.take("GET /", 1) and not mine.take("GET /", 1) and not mine.take("GET /", 3599)
-    assert mine.take("GET /", 3700) and clock.at - 1_000_000 < 3700
+    assert hasty.take("GET /") and not hasty.take("GET /")
+    assert patient.take("GET /") and clock.at - 1_000_000 < 3700
 
 
 def test_a_share_is_left_for_leavers() -> None:
     clock, shelf = Hand(), Memory()
-    others, leaver = (turns(clock, PER_MINUTE, shelf=shelf, urgent=urgent) for urgent in (False, True))
+    others, leaver = (turns(clock, PER_MINUTE, shelf=shelf, urgent=urgent, patience=0) for urgent in (False, True))
 
-    taken = sum(others.take("GET /", 0) for _ in range(100))
+    taken = sum(others.take("GET /") for _ in range(100))
 
     assert taken == 20 - 20 * KEPT
-    assert sum(leaver.take("GET /", 0) for _ in range(100)) == 20 * KEPT
+    assert sum(leaver.take("GET /") for _ in range(100)) == 20 * KEPT
     assert clock.at == 1_000_000
 
 
@@ -111,19 +114,19 @@ def test_a_limit_that_is_changed_begins_anew(tmp_path: Path) -> None:
 
 
 def test_threads_share_it(tmp_path: Path) -> None:
-    workers = [Turns("crm", [Limits(requests=50, per="hour")], Files(tmp_path), True) for _ in range(8)]
+    workers = [Turns("crm", [Limits(requests=50, per="hour")], Files(tmp_path), True, 0) for _ in range(8)]
 
     with ThreadPoolExecutor(8) as pool:
-        taken = sum(pool.map(lambda n: workers[n % 8].take("GET /", 0), range(200)))
+        taken = sum(pool.map(lambda n: workers[n % 8].take("GET /"), range(200)))
 
     assert taken == 50
 
 
 def grab(shelf: Callable[[], Shelf], calls: int, start: Barrier, out: multiprocessing.Queue[int]) -> None:
     """How many of so many calls one process may make, where that is the limit of three."""
-    mine = Turns("crm", [Limits(requests=calls, per="hour")], shelf(), True)
+    mine = Turns("crm", [Limits(requests=calls, per="hour")], shelf(), True, 0)
     start.wait(60)
-    out.put(sum(mine.take("GET /", 0) for _ in range(calls)))
+    out.put(sum(mine.take("GET /") for _ in range(calls)))
 
 
 def together(shelf: Callable[[], Shelf], calls: int) -> int:

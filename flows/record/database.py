@@ -6,7 +6,7 @@ import os
 import sqlite3
 import threading
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +23,7 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_rand
 NEWEST = "0003"
 """The last file under migrations/versions; looking there takes longer than all else at the start of a run."""
 BUSY_SECONDS = 30
+IN_ONE_QUERY = 500  # SQLite allows 32,766 parameters, older ones 999
 MIGRATION_LOCK = 0x726F6C6C  # any constant; PostgreSQL's advisory locks go by number
 CHAIN_LOCK = MIGRATION_LOCK + 1
 
@@ -114,6 +115,12 @@ class Database:
     def close(self) -> None:
         """Close all connections of this process."""
         self.engine.dispose()
+
+
+def chunks(ids: Iterable[str]) -> Iterator[list[str]]:
+    """The ids, as many at a time as one query takes."""
+    listed = sorted(set(ids))
+    return (listed[first : first + IN_ONE_QUERY] for first in range(0, len(listed), IN_ONE_QUERY))
 
 
 def exists(url: str | URL) -> bool:

@@ -64,6 +64,19 @@ def append(db: Database, signer: Signer, body: Evidence | Mapping[str, Any]) -> 
     return row
 
 
+def append_all(db: Database, signer: Signer, bodies: Sequence[Evidence]) -> None:
+    """As `append`, for many packets in one transaction."""
+    with db.writing(durable=True) as session:
+        db.lock_chain(session)
+        head = head_of(session)
+        check_noted(session, signer.noted(), head)
+        for said in bodies:
+            row = sealed(signer, head, said)
+            session.add(row)
+            head = Head(row.seq, digest(row.envelope))
+        event.listen(session, "after_commit", lambda _: signer.note(head), once=True)
+
+
 def sealed(signer: Signer, previous: Head, said: Evidence) -> PacketRow:
     """The row of the packet after `previous`."""
     recorded_at = now()

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
 import pandas as pd
+from sqlalchemy import func
 from sqlmodel import Session, col, select
 
-from flows.record.database import Database
+from flows.record.database import Database, chunks
 from flows.record.tables import FactRow
 from mappings.people import tidy
 
@@ -87,6 +88,14 @@ def frame_of(bodies: list[dict[str, str]]) -> pd.DataFrame:
         if name in frame:
             frame[name] = pd.to_datetime(frame[name]).astype("datetime64[s]")
     return tidy(frame)
+
+
+def all_known_since(db: Database, ids: Iterable[str]) -> dict[str, datetime]:
+    """When the latest news of each of these people came."""
+    newest = select(FactRow.person_id, func.max(FactRow.known_since)).group_by(FactRow.person_id)
+    with db.session() as session:
+        rows = [r for part in chunks(ids) for r in session.exec(newest.where(col(FactRow.person_id).in_(part)))]
+    return {person_id: at for person_id, at in rows}
 
 
 def known_since(db: Database, person_id: str) -> datetime | None:

@@ -104,10 +104,12 @@ def finish(
             raise ValueError(f"step row {row_id} ended as {row.outcome}; that cannot become {word}")
 
 
-def steps(db: Database, run_id: str) -> Sequence[StepRow]:
-    """What a run tried, in order."""
+def steps(db: Database, run_id: str, person_id: str = "") -> Sequence[StepRow]:
+    """What a run tried, in order; for one person of those who share it, where one is named."""
+    plans = select(PlanRow.id).where(PlanRow.run_id == run_id)
+    plans = plans.where(PlanRow.person_id == person_id) if person_id else plans
     with db.session() as session:
-        return session.exec(select(StepRow).where(StepRow.run_id == run_id).order_by(col(StepRow.id))).all()
+        return session.exec(select(StepRow).where(col(StepRow.plan_id).in_(plans)).order_by(col(StepRow.id))).all()
 
 
 def unfinished(db: Database, person_id: str) -> Sequence[StepRow]:
@@ -149,6 +151,14 @@ def cut_off(db: Database, person_id: str, run_id: str) -> Sequence[PlanRow]:
     never_closed = (PlanRow.person_id == person_id, PlanRow.run_id != run_id, col(PlanRow.closed_at).is_(None))
     with db.session() as session:
         return session.exec(select(PlanRow).where(*never_closed).order_by(col(PlanRow.id))).all()
+
+
+def loose(db: Database) -> set[str]:
+    """Ids of the people of whom an intent has no outcome, or a plan no end."""
+    steps = select(StepRow.person_id).where(col(StepRow.outcome).is_(None))
+    plans = select(PlanRow.person_id).where(col(PlanRow.closed_at).is_(None))
+    with db.session() as session:
+        return set(session.exec(steps.distinct())) | set(session.exec(plans.distinct()))
 
 
 def left_undone(db: Database) -> set[str]:

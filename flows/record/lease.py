@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from uuid import uuid4
@@ -67,6 +67,31 @@ def lease(
         release(db, mine.row)
 
 
+@contextmanager
+def leases(db: Database, people: Iterable[str], holder: str, lasts: timedelta = LASTS) -> Iterator[set[str]]:
+    """Be the only one who works on those of the people on whom nobody works now; gives their ids."""
+    token = uuid4().hex
+    with db.writing() as session:
+        mine = {person for person in people if insert(db, session, row_of(person, holder, token, lasts))}
+    ended = threading.Event()
+    beat = threading.Thread(target=renew_all, args=(db, token, lasts, ended), name="leases", daemon=True)
+    beat.start()
+    try:
+        yield mine
+    finally:
+        ended.set()
+        beat.join()
+        with db.writing() as session:
+            session.execute(delete(LeaseRow).where(col(LeaseRow.token) == token))
+
+
+def renew_all(db: Database, token: str, lasts: timedelta, ended: threading.Event) -> None:
+    """Put off the end of all leases with this token until the work is over."""
+    while not ended.wait(lasts.total_seconds() / BEATS_PER_LEASE):
+        with suppress(OperationalError), db.writing() as session:
+            session.execute(update(LeaseRow).where(col(LeaseRow.token) == token).values(until=now() + lasts))
+
+
 def wait_for(db: Database, person_id: str, holder: str, wait_seconds: float, lasts: timedelta) -> LeaseRow:
     """Take the lease, trying until the time is over."""
     attempts = Retrying(
@@ -80,25 +105,34 @@ def wait_for(db: Database, person_id: str, holder: str, wait_seconds: float, las
 
 def take(db: Database, person_id: str, holder: str, lasts: timedelta) -> LeaseRow:
     """Take the lease or raise Busy."""
-    row = LeaseRow(
+    row = row_of(person_id, holder, uuid4().hex, lasts)
+    with db.writing() as session:
+        taken = insert(db, session, row)
+        present = None if taken else session.get(LeaseRow, person_id)
+    if taken:
+        return row
+    if present is None:  # another one took it and gave it back meanwhile
+        return take(db, person_id, holder, lasts)
+    raise Busy(present)
+
+
+def row_of(person_id: str, holder: str, token: str, lasts: timedelta) -> LeaseRow:
+    """A lease of this process from now on."""
+    return LeaseRow(
         person_id=person_id,
         holder=holder,
-        token=uuid4().hex,
+        token=token,
         host=this_host(),
         pid=os.getpid(),
         process_started=psutil.Process().create_time(),
         taken_at=now(),
         until=now() + lasts,
     )
-    with db.writing() as session:
-        present = drop_abandoned(session, person_id)
-        taken = present is None and db.insert_new(session, LeaseRow, row.model_dump())
-        present = present or session.get(LeaseRow, person_id)
-    if taken:
-        return row
-    if present is None:  # another one took it and gave it back meanwhile
-        return take(db, person_id, holder, lasts)
-    raise Busy(present)
+
+
+def insert(db: Database, session: Session, row: LeaseRow) -> bool:
+    """Take the lease if nobody who still works has it."""
+    return drop_abandoned(session, row.person_id) is None and db.insert_new(session, LeaseRow, row.model_dump())
 
 
 def drop_abandoned(session: Session, person_id: str) -> LeaseRow | None:

@@ -106,7 +106,9 @@ def people_asked_about(db: Database, verbs: Iterable[str]) -> set[str]:
         return set(session.exec(wanted.distinct()))
 
 
-def tasks_of_run(db: Database, run_id: str) -> Sequence[TaskRow]:
-    """What a run asked humans for, the oldest first."""
+def tasks_of_run(db: Database, run_id: str, person_id: str = "") -> Sequence[TaskRow]:
+    """What a run asked humans for, the oldest first; about one person of those who share it, where one is named."""
+    wanted = select(TaskRow).where(TaskRow.run_id == run_id)
+    wanted = wanted.where(TaskRow.person_id == person_id) if person_id else wanted
     with db.session() as session:
-        return session.exec(select(TaskRow).where(TaskRow.run_id == run_id).order_by(col(TaskRow.id))).all()
+        return session.exec(wanted.order_by(col(TaskRow.id))).all()
