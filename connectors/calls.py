@@ -2,22 +2,58 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
 import httpx
-from pydantic import Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
+from connectors import places
 from connectors.base import Outcome
-from connectors.errors import Refused
-from connectors.fields import nested
+from connectors.errors import Refused, Retryable
+from connectors.fields import nested, pick, text
+from connectors.forms import Format, encoded
 from connectors.http import Http
-from mappings.words import Words
+from connectors.places import fill as fill
+from mappings.words import Words, as_list
 
 GONE = (404, 410)
-PLACE = re.compile(r"\{(\w+)\}")
+Place = Annotated[str, AfterValidator(places.check_all)]
+"""Text with places in it."""
+Query = Annotated[dict[str, str], AfterValidator(places.check_all)]
+Body = Annotated[dict[str, Any], AfterValidator(places.check_all)]
+Values = Annotated[tuple[str | int | bool, ...], BeforeValidator(as_list)]
+
+
+class Job(Words):
+    """Where to see that an app has done what it only promised (202): asked until it says so."""
+
+    path: Place
+    """With `{job}`."""
+    at: str = ""
+    """Where the answer has the job's id (dotted); left out: the end of its Location header."""
+    field: str
+    """Where the job's answer says how it stands (dotted)."""
+    done: Values
+    failed: Values = ()
+    every: float = Field(default=1.0, gt=0)
+    """Seconds between two looks."""
+    tries: int = Field(default=60, gt=0)
+
+    def watch(self, http: Http, answer: httpx.Response, doing: str) -> httpx.Response:
+        """Look until it is done. Refused where it failed, Retryable where it takes too long."""
+        job = text(pick(http.body(answer, doing), self.at)) if self.at else ending(answer)
+        path = fill(self.path, {"job": quote(job or "", safe="")})
+        for _ in range(self.tries):
+            seen = http.request("GET", path, doing=f"{doing} (waiting for its job)")
+            state = pick(http.body(seen, doing), self.field)
+            if any(same(state, good) for good in self.done):
+                return seen
+            if any(same(state, bad) for bad in self.failed):
+                raise Refused(http.app, doing, f"the app's job ended as {state!r}", "Look at the job in the app.")
+            http.sleep(self.every)
+        raise Retryable(http.app, doing, f"the app's job is still {state!r}", "Look later: it may be done then.")
 
 
 class Call(Words):
@@ -25,29 +61,49 @@ class Call(Words):
     `{token}` and `{owned}` for a thing that the account has, `{to}` for the id of the account that gets it."""
 
     verb: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
-    path: str
+    path: Place
     """Below `url`, or a whole URL."""
-    query: dict[str, str] = Field(default_factory=dict)
-    body: dict[str, Any] = Field(default_factory=dict)
+    query: Query = Field(default_factory=dict)
+    body: Body = Field(default_factory=dict)
     """What is always sent, by dotted field names."""
+    headers: dict[str, str] = Field(default_factory=dict)
+    """Headers of this call alone."""
+    format: Format = "json"
+    """How the body is written: json, form, multipart, json-patch (RFC 6902), xml."""
+    accepts: tuple[int, ...] = ()
+    """Statuses outside 2xx that mean that it was done: 302 after a form."""
     already: tuple[int, ...] = ()
     """Statuses that mean it was so before. Where there are none, the account is read first."""
+    job: Job | None = None
+    """Where the app only takes the work on: how to see that it is done."""
 
-    def send(self, http: Http, doing: str, **at: str) -> httpx.Response:
+    def send(self, http: Http, doing: str, **at: Any) -> httpx.Response:
         """Make the call with its own body."""
         return self.carry({}, http, doing, **at)
 
-    def carry(self, fields: Mapping[str, Any], http: Http, doing: str, wrap: str = "", **at: str) -> httpx.Response:
+    def carry(self, fields: Mapping[str, Any], http: Http, doing: str, wrap: str = "", **at: Any) -> httpx.Response:
         """Make the call with these fields besides its own, below `wrap`."""
-        body = nested({**fill_all(self.body, at), **fields}, wrap)
-        query = {name: fill(value, at) for name, value in self.query.items()}
-        return http.request(self.verb, self.where(at), doing=doing, params=query or None, json=body or None)
+        own = places.filled(self.body, places.moments() | at)
+        return self.deliver(nested({**own, **fields}, wrap), http, doing, **at)
 
-    def where(self, at: Mapping[str, str]) -> str:
+    def deliver(
+        self, body: Mapping[str, Any], http: Http, doing: str, headers: Mapping[str, str] | None = None, **at: Any
+    ) -> httpx.Response:
+        """Make the call with exactly this body."""
+        query = {name: fill(value, places.moments() | at) for name, value in self.query.items()}
+        coded, kind = encoded(self.format, body)
+        sent = {**kind, **self.headers, **(headers or {})}
+        extra = {"extensions": {"accepts": self.accepts}} if self.accepts else {}
+        answer = http.request(
+            self.verb, self.where(at), doing=doing, params=query or None, headers=sent or None, **coded, **extra
+        )
+        return self.job.watch(http, answer, doing) if self.job and answer.status_code == 202 else answer
+
+    def where(self, at: Mapping[str, Any]) -> str:
         """The path with the places filled and quoted."""
-        return fill(self.path, {name: quote(value, safe="") for name, value in at.items()})
+        return fill(self.path, {name: quote(str(value), safe="") for name, value in at.items()})
 
-    def done(self, http: Http, doing: str, missing: Outcome | None = None, **at: str) -> Outcome:
+    def done(self, http: Http, doing: str, missing: Outcome | None = None, **at: Any) -> Outcome:
         """Make the call; ALREADY for the statuses that say so, `missing` (where given) for no such account."""
         try:
             self.send(http, doing, **at)
@@ -58,6 +114,24 @@ class Call(Words):
                 return missing
             raise
         return Outcome.DONE
+
+    def names(self, place: str) -> bool:
+        """Whether the call has this place somewhere."""
+        return "{" + place in f"{self.path} {self.query} {self.body}"
+
+
+class Reading(Call):
+    """A call that changes nothing; often only its path is given."""
+
+    verb: Literal["GET", "POST"] = "GET"
+
+
+def path_alone(value: Any) -> Any:
+    """A path is a call that has nothing else."""
+    return {"path": value} if isinstance(value, str) else value
+
+
+Readable = Annotated[Reading, BeforeValidator(path_alone)]
 
 
 class EndsSessions:
@@ -72,11 +146,12 @@ class EndsSessions:
         return self.sessions.done(self.http, f"end sessions of {id}", Outcome.ALREADY, id=id)
 
 
-def fill(template: str, at: Mapping[str, str]) -> str:
-    """The template with known places filled; others stay as they are."""
-    return PLACE.sub(lambda m: at.get(m[1], m[0]), template)
+def ending(answer: httpx.Response) -> str | None:
+    """The last part of an answer's Location, absolute or relative: the id of what was made."""
+    path = httpx.URL(answer.headers.get("location", "")).path
+    return path.rstrip("/").rpartition("/")[2] or None
 
 
-def fill_all(body: Mapping[str, Any], at: Mapping[str, str]) -> dict[str, Any]:
-    """Texts of a body filled, other values as they are."""
-    return {name: fill(value, at) if isinstance(value, str) else value for name, value in body.items()}
+def same(value: Any, other: Any) -> bool:
+    """Whether two values of a status field mean the same: `true` is True, `Active` is `active`."""
+    return str(value).casefold() == str(other).casefold()

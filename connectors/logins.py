@@ -192,7 +192,7 @@ class Session(Signing):
 
     def stale(self, response: httpx.Response) -> bool:
         """Whether the session has ended; an answer that does not say so may renew cookies."""
-        if response.status_code in self.login.ended or asks_password(response) or self.sent_away(response):
+        if self.status(response) in self.login.ended or asks_password(response) or self.sent_away(response):
             return True
         self.note(response)
         return False

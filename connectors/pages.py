@@ -16,6 +16,8 @@ from connectors.fields import pick
 from mappings.words import Words
 
 Params = dict[str, str | int]
+MOST_EMPTY = 100
+"""Empty pages in a row that an app may give and still have more: filters are applied to pages after the fact."""
 
 
 @dataclass(frozen=True)
@@ -49,14 +51,17 @@ class Style(Protocol):
 
 
 class Counted(Words):
-    """Styles that count: the end is a short page that reaches the stated total, or an empty one."""
+    """Styles that count: the end is a short page that reaches the stated total, the stated last page, an answer that
+    says there is no more, or an empty page."""
 
     size: str | None = None
     """The parameter with the page size."""
     per: int = Field(default=100, gt=0)
     """Items asked for per page."""
     total: str | None = None
-    """Where the number of all items is stated (dotted); leave out where the server's number is wrong."""
+    """Where the number of all items is stated (dotted, or `header:X-Total`); leave out where it is wrong."""
+    more: str | None = None
+    """Where it is stated whether there is more (dotted): true, or anything that is there."""
 
     def sized(self, **params: int) -> Params:
         return {**params, **({self.size: self.per} if self.size else {})}
@@ -64,7 +69,9 @@ class Counted(Words):
     def ended(self, page: Page) -> bool:
         """A full page is never the end, whatever the total says (some state the page's own count); a short one
         is not, where the total says more (a server may give fewer per page than were asked for)."""
-        stated = stated_total(self.total, page.body)
+        if self.more is not None:
+            return not page.items or not pick(page.body, self.more)
+        stated = stated_total(self.total, page)
         short = bool(self.size) and len(page.items) < self.per
         if not page.items or stated is None:
             return not page.items or short
@@ -77,12 +84,19 @@ class Numbered(Counted):
     param: str = "page"
     """The parameter with the page's number."""
     first_page: int = 1
+    last: str | None = None
+    """Where the number of the last page is stated (dotted, or `header:X-Total-Pages`)."""
 
     def first(self) -> Params:
         return self.sized(**{self.param: self.first_page})
 
     def after(self, page: Page) -> Params | None:
-        return None if self.ended(page) else self.sized(**{self.param: int(page.sent[self.param]) + 1})
+        number, last = int(page.sent[self.param]), stated_total(self.last, page)
+        if last is not None:  # a full page is not believed to be the last where the total says more
+            ended = number >= last and page.so_far >= (stated_total(self.total, page) or 0)
+        else:
+            ended = self.ended(page)
+        return None if ended else self.sized(**{self.param: number + 1})
 
 
 class Offset(Counted):
@@ -101,29 +115,44 @@ class Offset(Counted):
 
 
 class Cursor(Words):
-    """Each answer carries the cursor of the next page; none at the end."""
+    """Each answer carries the cursor of the next page, or it is a field of the last item; none at the end."""
 
     param: str = "cursor"
     """The parameter that takes the cursor."""
-    at: str
-    """Where an answer has the next cursor (dotted)."""
+    at: str = ""
+    """Where an answer has the next cursor (dotted, or `header:X-Next`)."""
+    last_item: str = ""
+    """Or the field of a page's last item that is the cursor (dotted): its id."""
+    more: str | None = None
+    """Where it is stated whether there is more (dotted), for apps that always give a cursor."""
     size: str | None = None
     """The parameter with the page size."""
     per: int = Field(default=100, gt=0)
     total: str | None = None
     """Where the number of all items is stated (dotted)."""
 
+    @model_validator(mode="after")
+    def one_source(self) -> Cursor:
+        if bool(self.at) == bool(self.last_item):
+            raise ValueError("give one of at, last_item")
+        return self
+
     def first(self) -> Params:
         return {self.size: self.per} if self.size else {}
 
     def after(self, page: Page) -> Params | None:
-        cursor = pick(page.body, self.at)
+        if self.more is not None and not pick(page.body, self.more):
+            return None
+        last = page.items[-1] if page.items else None
+        cursor = stated(self.at, page) if self.at else pick(last, self.last_item)
         return {**self.first(), self.param: str(cursor)} if cursor not in (None, "", False) else None
 
 
 class Link(Words):
-    """The `Link: <…>; rel="next"` header (RFC 8288)."""
+    """The URL of the next page: in the `Link: <…>; rel="next"` header (RFC 8288), or in the answer."""
 
+    at: str = ""
+    """Where an answer has it (dotted): `next`, `links.next`, `@odata.nextLink`; left out: the header."""
     size: str | None = None
     """The parameter with the page size."""
     per: int = Field(default=100, gt=0)
@@ -133,7 +162,8 @@ class Link(Words):
         return {self.size: self.per} if self.size else {}
 
     def after(self, page: Page) -> str | None:
-        return page.response.links.get("next", {}).get("url")
+        url = pick(page.body, self.at) if self.at else page.response.links.get("next", {}).get("url")
+        return str(url) if url else None
 
 
 class Whole(Words):
@@ -190,18 +220,27 @@ def walk(
     seen: set[bytes] = set()
     step: Params | str | None = style.first()
     sent: Params = {}
-    so_far = 0
+    so_far, empty = 0, 0
+    page: Page | None = None
     while step is not None:
         url, sent = (step, {}) if isinstance(step, str) else (path, {**(query or {}), **step})
-        response, body = get(url, sent)
+        try:
+            response, body = get(url, sent)
+        except Refused as error:
+            if page is None or error.status != 404 or isinstance(step, str):
+                raise
+            break  # some say 404 to a page after the last one (Django REST Framework)
         page = Page(response, body, listed(app, doing, body, items), sent, so_far)
         check_new(app, doing, page, seen)
         yield from page.items
         so_far, step = page.so_far, style.after(page)
-        check_origin(app, doing, response, step)
-    stated = stated_total(style.total, page.body)
-    if stated is not None and so_far < stated:
-        raise Retryable(app, doing, f"the list ended after {so_far} of {stated} items", "Try again later.")
+        empty = 0 if page.items else empty + 1
+        if empty > MOST_EMPTY:
+            raise endless(app, doing, "page after page is empty")
+        step = at_home(app, doing, response, step)
+    total = stated_total(style.total, page) if page else None
+    if total is not None and so_far < total:
+        raise Retryable(app, doing, f"the list ended after {so_far} of {total} items", "Try again later.")
 
 
 def listed(app: str, doing: str, body: Any, items: str) -> list[dict[str, Any]]:
@@ -218,20 +257,35 @@ def check_new(app: str, doing: str, page: Page, seen: set[bytes]) -> None:
     """Refuse a page that came before: going on would never end."""
     print_ = hashlib.sha256(json.dumps(page.items, sort_keys=True).encode()).digest()
     if page.items and print_ in seen:
-        raise Refused(app, doing, "the server gives the same page again and again", "Check `pages` in the app's YAML.")
+        raise endless(app, doing, "the server gives the same page again and again")
     seen.add(print_)
 
 
-def check_origin(app: str, doing: str, response: httpx.Response, step: Params | str | None) -> None:
-    """Refuse a next page on another host: the app's token would go there."""
+def endless(app: str, doing: str, why: str) -> Refused:
+    """The end of a listing that has none."""
+    return Refused(app, doing, why, "Check `pages` in the app's YAML.")
+
+
+def at_home(app: str, doing: str, response: httpx.Response, step: Params | str | None) -> Params | str | None:
+    """The next step, unless it leads to another host: the app's token would go there. Where only the scheme differs,
+    as behind a proxy that does not pass it on, it stays ours."""
     if not isinstance(step, str):
-        return
+        return step
     here, there = response.url, response.url.join(step)
+    if here.host == there.host and here.scheme != there.scheme and there.port in (None, here.port):
+        there = there.copy_with(scheme=here.scheme, port=here.port)
     if (here.scheme, here.host, here.port) != (there.scheme, there.host, there.port):
         raise Refused(app, doing, f"the next page is on another host ({there.host})", "Ask the vendor.")
+    return str(there)
 
 
-def stated_total(where: str | None, body: Any) -> int | None:
-    """The number of all items as the answer states it."""
-    stated = pick(body, where) if where else None
-    return int(stated) if isinstance(stated, (int, str)) and str(stated).isdigit() else None
+def stated(where: str, page: Page) -> Any:
+    """A value that an answer states: in a field of its body (dotted), or in a header."""
+    kind, colon, name = where.partition(":")
+    return page.response.headers.get(name) if colon and kind == "header" else pick(page.body, where)
+
+
+def stated_total(where: str | None, page: Page) -> int | None:
+    """The number of all items, or of the last page, as the answer states it."""
+    found = stated(where, page) if where else None
+    return int(found) if isinstance(found, (int, str)) and str(found).isdigit() else None

@@ -50,6 +50,8 @@ class Signing(httpx.Auth):
         self.refusal: tuple[float, NotSignedIn] | None = None
         self.redaction = Redaction()
         """That of the Http that uses this, once there is one."""
+        self.status: Callable[[httpx.Response], int] = lambda response: response.status_code
+        """What an answer means, where an app's YAML knows better than its status."""
 
     def __repr__(self) -> str:
         return type(self).__name__
@@ -64,7 +66,7 @@ class Signing(httpx.Auth):
 
     def stale(self, response: httpx.Response) -> bool:
         """Whether an answer says that the pass is worth nothing any more. Its body has been read."""
-        return response.status_code in STALE
+        return self.status(response) in STALE
 
     def sync_auth_flow(self, request: httpx.Request) -> Flow:
         """Send the request with the pass, and once more with a fresh one where that was refused."""
