@@ -11,9 +11,14 @@ from __future__ import annotations
 
 import copyreg
 
+from connectors.pictures import Picture
+
 
 class ConnectorError(Exception):
     """An app did not do what was asked. The message reads: app: what, to whom: why. What to do now."""
+
+    pictures: tuple[Picture, ...] = ()
+    """What the app's pages showed, where it has pages."""
 
     def __init__(self, app: str, doing: str, why: str, todo: str = "") -> None:
         self.app, self.doing, self.why, self.todo = app, doing, why, todo
