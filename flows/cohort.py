@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -23,6 +23,7 @@ from flows import approval, notify
 from flows.case import Case, NotInHr, RowHeld
 from flows.graph import LEASE_WAIT, OutOfPlace, check_place, close, look_well, open_plan, verification
 from flows.manual_task import start_manual_tasks
+from flows.many.together import bring_in_line
 from flows.proof import prove
 from flows.record import holds, tasks
 from flows.record.lease import Busy, lease
@@ -31,14 +32,19 @@ from flows.report import table
 from flows.site import Site
 from flows.steps import apply, ask, block
 from flows.taskgraph import OK, RETRY_DELAYS
+from mappings.feed import FeedError
 from mappings.folder import RulesError
 from mappings.plan import Step
 
-AT_ONCE = 8  # people worked on side by side
+AT_ONCE = 8  # people worked on side by side, of those who need a look of their own
+TOGETHER = 5000  # people of one look at HR and the apps
+MOST = 99.0  # per cent that is told before those are done who need a look of their own
 POLITE = 10  # how much lower than others' the process's priority is
 TOLD = 200  # failed people named in the artifact
 
 log = logging.getLogger("prefect.rollcall.cohort")
+Tell = Callable[["Ended | float"], None]
+"""Told of each person's end, and of how much is done, in per cent."""
 
 
 @dataclass(frozen=True)
@@ -63,9 +69,10 @@ async def cohort(people: dict[str, str], on: date | None = None) -> State[Any]:
     run_id, shown = str(runtime.flow_run.id), await acreate_progress_artifact(0.0, key="cohort")
     ended: list[Ended] = []
     async for one in as_they_end(site, people, on or datetime.now(UTC), run_id):
-        ended.append(one)
-        if len(ended) % max(1, len(people) // 50) == 0:
-            await aupdate_progress_artifact(shown, 100 * len(ended) / len(people))
+        if isinstance(one, float):
+            await aupdate_progress_artifact(shown, one)
+        else:
+            ended.append(one)
     await acreate_markdown_artifact(markdown=told(ended), key="cohort-report")
     await start_tasks(site, run_id)
     bad = [e for e in ended if not e.good]
@@ -83,26 +90,67 @@ async def start_tasks(site: Site, run_id: str) -> None:
         await notify.tasks_wait(site, rows, run_id)
 
 
-async def as_they_end(site: Site, people: Mapping[str, str], moment: datetime | date, run_id: str) -> Any:
-    """Each person's end, as it comes."""
-    loop, queue = asyncio.get_running_loop(), asyncio.Queue[Ended]()
-    work = loop.run_in_executor(None, carry_all, site, people, moment, run_id, lambda e: put(loop, queue, e))
-    for _ in people:
-        yield await queue.get()
-    await work
+async def as_they_end(
+    site: Site, people: Mapping[str, str], moment: datetime | date, run_id: str
+) -> AsyncIterator[Ended | float]:
+    """Each person's end, as it comes, and in between how much is done, in per cent."""
+    loop, queue = asyncio.get_running_loop(), asyncio.Queue[Ended | float | Exception]()
+
+    def tell(one: Ended | float) -> None:
+        loop.call_soon_threadsafe(queue.put_nowait, one)
+
+    def work() -> None:
+        try:
+            carry_all(site, people, moment, run_id, tell)
+        except Exception as error:  # the loop below would wait for ever
+            loop.call_soon_threadsafe(queue.put_nowait, error)
+
+    thread, left = loop.run_in_executor(None, work), len(people)
+    while left:
+        one = await queue.get()
+        if isinstance(one, Exception):
+            raise one
+        left -= isinstance(one, Ended)
+        yield one
+    await thread
 
 
-def put(loop: asyncio.AbstractEventLoop, queue: asyncio.Queue[Ended], one: Ended) -> None:
-    """From a thread into the loop."""
-    loop.call_soon_threadsafe(queue.put_nowait, one)
-
-
-def carry_all(site: Site, people: Mapping[str, str], moment: datetime | date, run_id: str, tell: Any) -> None:
-    """Everybody, some side by side."""
+def carry_all(site: Site, people: Mapping[str, str], moment: datetime | date, run_id: str, tell: Tell) -> None:
+    """Everybody: first what can be done together, then the others, some side by side."""
+    rest = dict(people)
+    plain = [person for person, verb in people.items() if verb != "offboard"]
+    for first in range(0, len(plain), TOGETHER):
+        part = plain[first : first + TOGETHER]
+        for ended in in_line(site, part, moment, run_id, Progress(tell, first, len(part), len(plain))):
+            del rest[ended.person_id]
+            tell(ended)
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        futures = [pool.submit(see_through, site, verb, who, moment, run_id) for who, verb in people.items()]
+        futures = [pool.submit(see_through, site, verb, who, moment, run_id) for who, verb in rest.items()]
         for future in as_completed(futures):
             tell(future.result())
+
+
+class Progress:
+    """How much of all is done, told in small parts."""
+
+    def __init__(self, tell: Tell, before: int, now: int, all: int) -> None:
+        self.tell, self.before, self.now, self.all, self.said = tell, before, now, all, 0.0
+
+    def __call__(self, done: int, of: int) -> None:
+        share = MOST * (self.before + self.now * done / max(of, 1)) / self.all
+        if share - self.said > 2:
+            self.said = share
+            self.tell(share)
+
+
+def in_line(site: Site, people: list[str], moment: datetime | date, run_id: str, progress: Progress) -> list[Ended]:
+    """Those whom one look at HR and the apps brought in line."""
+    try:
+        outcome = bring_in_line(site, people, moment, run_id, log.info, progress)
+    except (ConnectorError, FeedError) as error:  # what is wrong is told of each person
+        log.warning("%s", error)
+        return []
+    return [Ended(person, name, message, True) for person, (name, message) in outcome.ended.items()]
 
 
 def see_through(
