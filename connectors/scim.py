@@ -8,7 +8,7 @@ under `sessions`, `tokens`, `owned` and `hand_over` need. What a vendor calls th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 
 from connectors.base import Outcome
 from connectors.belongings import fitting
@@ -47,7 +47,7 @@ class ScimWithGroups(Scim):
     def grant(self, id: str, entitlement: str, looked: bool = False) -> Outcome:
         """1 call after a look, else 2: who holds it, PATCH; the first time for a group also a look for its id."""
         doing = f"add {id} to group {entitlement!r}"
-        if not looked and holds(self.groups.held_by(id, doing), entitlement):
+        if not looked and self.groups.of(id, entitlement, doing):
             return Outcome.ALREADY
         self.groups.turn(entitlement, [id], True, doing)
         return Outcome.DONE
@@ -56,8 +56,7 @@ class ScimWithGroups(Scim):
         """2 calls: who holds it, PATCH."""
         doing = f"take {id} out of group {entitlement!r}"
         try:
-            held = self.groups.held_by(id, doing)
-            group_ids = holds(held, entitlement)
+            group_ids = self.groups.of(id, entitlement, doing)
             for group_id in group_ids:
                 self.groups.leave(group_id, [id], doing)
         except Refused as error:
@@ -77,8 +76,3 @@ def connect(name: str, rules: AppRules, options: Options, around: Surroundings) 
     http = Http(name, client(options.url, options.auth, sent), around, str(rules.options["url"]))
     kind = ScimWithGroups if options.groups else Scim
     return fitting(kind, options)(name, rules, options, http)
-
-
-def holds(held: Mapping[str, str], entitlement: str) -> list[str]:
-    """Ids of the groups of that name among those held."""
-    return [id for id, name in held.items() if name.casefold() == entitlement.casefold()]

@@ -34,8 +34,10 @@ class Groups:
         """Whether users carry `groups`; None until it was seen."""
         self.filters = options.member_filter
         """Whether `members.value eq` can be believed; None until it was tried."""
-        self.patches = self.paths = True
-        """False once a PATCH, or a filter in its path, was seen to be unknown."""
+        self.patches = True
+        """False once a PATCH was seen to be unknown."""
+        self.paths = options.remove_members == "path"
+        """False also once a filter in the path of a PATCH was seen to be unknown."""
         self.lock = threading.RLock()
 
     def listing(self, doing: str, **query: str) -> Iterator[Resource]:
@@ -69,6 +71,15 @@ class Groups:
             return self.holding(id)
         user = self.http.json("GET", f"/Users/{quote(id, safe='')}", doing=doing)
         return self.held({"id": id, **(user or {})})
+
+    def of(self, user_id: str, name: str, doing: str) -> list[str]:
+        """Ids of the groups of that name that the user is in: as `held_by`, 2 calls where members are never listed."""
+        if not self.options.member_test:
+            held = self.held_by(user_id, doing)
+            return [id for id, called in held.items() if called.casefold() == name.casefold()]
+        self.learn(name)
+        id = self.ids.get(name)
+        return [id] if id and self.in_it(id, user_id, doing) else []
 
     def named(self, listed: list[Resource]) -> dict[str, str]:
         """Id -> name; where the server leaves the names out, they are looked up among all groups."""
@@ -222,7 +233,8 @@ class Groups:
 
     def post(self, name: str, doing: str) -> str | None:
         """The new group's id; None where somebody was faster (409) or the answer was lost."""
-        body = {"schemas": [CORE_GROUP], "displayName": name}
+        named = {"displayName": name} | ({"externalId": name} if self.options.groups_external_id else {})
+        body = {"schemas": [CORE_GROUP], **named}
         try:
             made = self.http.json("POST", "/Groups", doing=doing, json=body)
             return str(made["id"]) if made and made.get("id") else None

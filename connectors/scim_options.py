@@ -34,8 +34,8 @@ class Options(Belongings):
 
     update: Literal["patch", "put"] = "patch"
     """How attributes are changed. A server that refuses every PATCH (405, 501) gets PUT without being told so here."""
-    switch: Literal["patch", "put"] | None = None
-    """How `active` is changed; left out: as `update` says."""
+    switch: Literal["patch", "whole", "put"] | None = None
+    """How `active` is changed; left out: as `update` says. whole: by a PATCH without a path, `{"active": false}`."""
     active_as: Literal["bool", "text"] = "bool"
     """How `active` is written: true, or "True". It is read either way."""
     read_only: Annotated[tuple[str, ...], BeforeValidator(as_list)] = ("meta", "groups")
@@ -49,6 +49,8 @@ class Options(Belongings):
     """What playbooks call groups by: display names, or the server's ids."""
     create_groups: bool = False
     """Whether a group that is wanted and missing is made."""
+    groups_external_id: bool = False
+    """Whether a group that is made needs an externalId; it gets its name."""
     list_groups: dict[str, str] = Field(default_factory=lambda: {"attributes": "displayName,meta.created"})
     """The query that lists groups without their members."""
     groups_on_users: bool | None = None
@@ -60,6 +62,9 @@ class Options(Belongings):
     it. Reading an account then costs one call per group, and listings tell nobody's groups."""
     members_per_call: int = Field(default=100, gt=0)
     """How many members one PATCH of a group may add or remove."""
+
+    remove_members: Literal["path", "value"] = "path"
+    """By `members[value eq "…"]`, or by a list of values; where the first is refused the second is tried."""
 
     bulk: bool = True
     """False: bulk is not used even where the server announces it."""

@@ -233,6 +233,8 @@ class Scim:
 
     def switching(self, active: bool) -> Resource:
         """The operation that sets `active`."""
+        if self.options.switch == "whole":
+            return {"op": "replace", "value": {"active": self.active(active)}}
         return {"op": "replace", "path": "active", "value": self.active(active)}
 
     def active(self, active: bool) -> bool | str:
@@ -277,7 +279,7 @@ class Scim:
             return {"method": "DELETE", "path": id}
         if write.verb == "update" and options.update == "patch" and write.attributes:
             return {"method": "PATCH", "path": id, "data": patch(operations(write.attributes))}
-        if write.verb in ("enable", "disable") and (options.switch or options.update) == "patch":
+        if write.verb in ("enable", "disable") and (options.switch or options.update) != "put":
             return {"method": "PATCH", "path": id, "data": patch([self.switching(write.verb == "enable")])}
         return None
 

@@ -1,0 +1,29 @@
+"""What GitHub's two SCIM APIs have in common (GitHub's OpenAPI description, github/rest-api-description)."""
+
+from __future__ import annotations
+
+from connectors.sandbox.quotas import Limit
+from connectors.sandbox.scim_patch import operations
+from connectors.sandbox.scim_schema import ENTERPRISE
+from connectors.sandbox.scim_twin import ScimTwin
+from connectors.sandbox.store import Row
+from connectors.sandbox.wire import Call
+
+CORE = "urn:ietf:params:scim:schemas:core:2.0:User"
+
+
+class GithubScim(ScimTwin):
+    """Paths with filters in a PATCH of a user are ineffective: nothing is said, and nothing done."""
+
+    quotas = (Limit(5000, 3600),)
+    most_operations = 0
+    extended = False
+
+    def patch_of(self, call: Call) -> Row:
+        body = super().patch_of(call)
+        plain = [each._asdict() for each in operations(body) if "[" not in (each.path or "")]
+        return {"Operations": plain or [{"op": "add", "value": {}}]}
+
+    def whole(self, call: Call, table: str, row: Row, derived: bool = True) -> Row:
+        found = {k: v for k, v in super().whole(call, table, row, derived).items() if k != ENTERPRISE}
+        return found | ({"schemas": [CORE]} if table == "users" else {"members": found.get("members", [])})
