@@ -89,6 +89,8 @@ class Google(Business):
     def seed(self) -> None:
         for path in UNITS:
             self.store["orgunits"].put(path, unit(path))
+        dynamic = {"id": "0dynamic", "email": f"everybody@{DOMAINS[0]}", "name": "Everybody", "description": ""}
+        self.store["groups"].put("0dynamic", dynamic | {"query": "user.organizations.exists(org, true)"})
         admin: Row = {"id": self.next_id(), "primaryEmail": ADMIN, "isAdmin": True, "made": 0.0}
         name = {"givenName": "Ada", "familyName": "Admin", "fullName": "Ada Admin"}
         self.store["users"].put(admin["id"], BLANK | admin | {"name": name, "creationTime": now()})
