@@ -117,7 +117,7 @@ class Call(Words):
 
     def names(self, place: str) -> bool:
         """Whether the call has this place somewhere."""
-        return "{" + place in f"{self.path} {self.query} {self.body}"
+        return any(name == place for name, _ in places.PLACE.findall(f"{self.path} {self.query} {self.body}"))
 
 
 class Reading(Call):

@@ -15,6 +15,8 @@ from connectors.http import Http
 from connectors.pages import Get, Params, Style, walk
 
 Row = dict[str, Any]
+PAGING = ("page", "offset", "cursor", "per")
+"""Parameters of `pages` that may be wanted inside another one, at a place of their name."""
 
 
 class Listing(Reading):
@@ -38,14 +40,20 @@ class Listing(Reading):
         """The fetcher that `walk` wants."""
 
         def get(url: str, params: Params) -> tuple[httpx.Response, Any]:
+            turn = {name: value for name, value in params.items() if not (name in PAGING and self.names(name))}
+            asked = {name: places.fill(str(v), params) for name, v in turn.items() if not self.in_body(name)}
+            sent: dict[str, Any] = {"params": asked or None, "headers": self.headers or None}
             if self.verb == "POST":
-                sent = {"json": {**body, **nested(params)}, "headers": self.headers or None}
-                response = http.request("POST", url, doing=doing, **sent)
-            else:
-                response = http.request("GET", url, doing=doing, params=params or None, headers=self.headers or None)
+                inside = {name: value for name, value in turn.items() if self.in_body(name)}
+                sent["json"] = {**places.filled(body, params), **nested(inside)}
+            response = http.request(self.verb, url, doing=doing, **sent)
             return response, self.told(http.body(response, doing))
 
         return get
+
+    def in_body(self, parameter: str) -> bool:
+        """Whether a parameter of the page goes into the body."""
+        return self.verb == "POST" and parameter not in self.query
 
     def told(self, body: Any) -> Any:
         """The answer with a list of objects where its items are."""

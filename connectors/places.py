@@ -27,8 +27,13 @@ KNOWN = (
     "now",
     "today",
     "yesterday",
+    "page",
+    "offset",
+    "cursor",
+    "per",
 )
-"""`name`: the entitlement's; `entitlements`: ids of all to be held; `random`: a password that nobody knows."""
+"""`name`: the entitlement's; `entitlements`: ids of all to be held; `random`: a password that nobody knows; the last
+four: a parameter of `pages` of that name, for apps that want it inside another one."""
 
 
 def number(value: Any) -> Any:
