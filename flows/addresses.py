@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from connectors.base import App, Mailboxes
 from connectors.errors import ConnectorError
 from flows.record import emails, identities, snapshots
@@ -80,9 +82,14 @@ def after_name_change(
     return held, False
 
 
-def derived(site: Site, person_id: str, address: str | None) -> dict[str, str | None]:
-    """What templates may use besides HR's values: the newest former address, and a user name that stays."""
-    mine = emails.of_person(site.db, person_id)
+def derived(
+    site: Site, person_id: str, address: str | None, kept: Mapping[str, list[str]] | None = None
+) -> dict[str, str | None]:
+    """What templates may use besides HR's values: the newest former address, and a user name that stays.
+
+    `kept`: everybody's addresses, where there are many to ask for.
+    """
+    mine = emails.of_person(site.db, person_id) if kept is None else kept.get(person_id, [])
     former = next((a for a in mine if emails.folded(a) != emails.folded(address or "")), None)
     stays = site.rules.company.email.user_name == "stays" and mine
     return {"former_email": former, "user_name": mine[-1].partition("@")[0] if stays else None}

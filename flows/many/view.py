@@ -103,6 +103,7 @@ class Everybody:
         rows: list[dict[Any, Any]] = ours.to_dict("records")
         self.persons = [person_of(row) for row in rows]
         self.addresses = self.addressed()
+        self.kept = emails.of_people(site.db, ids)
         self.ours = ours.assign(work_email=pd.array([a for a, _ in self.addresses], dtype="string"))
         self.status = status
         here = pd.Series(True, index=ours.index)
@@ -162,7 +163,7 @@ class Everybody:
         values = values_of(
             person.model_copy(update={"work_email": address}),
             manager_email=self.managers.get(person.manager_id or ""),
-            **derived(site, person.employee_id, address),
+            **derived(site, person.employee_id, address, self.kept),
         )
         wanted = self.wanted(person, values)
         seen = self.seen(person, wanted, values)

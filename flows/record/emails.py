@@ -8,7 +8,7 @@ from typing import NamedTuple
 from sqlmodel import col, select
 
 from flows.record import marks
-from flows.record.database import Database, now
+from flows.record.database import Database, chunks, now
 from flows.record.tables import EmailRow
 
 MARK = "work e-mail of {}"
@@ -30,6 +30,17 @@ def of_person(db: Database, person_id: str) -> list[str]:
     mine = select(EmailRow.spelling).where(EmailRow.person_id == person_id)
     with db.session() as session:
         return list(session.exec(mine.order_by(col(EmailRow.reserved_at).desc())))
+
+
+def of_people(db: Database, ids: Iterable[str]) -> dict[str, list[str]]:
+    """The addresses of each of these people, the newest first."""
+    found: dict[str, list[str]] = {}
+    newest = select(EmailRow.person_id, EmailRow.spelling).order_by(col(EmailRow.reserved_at).desc())
+    with db.session() as session:
+        for part in chunks(ids):
+            for person_id, spelling in session.exec(newest.where(col(EmailRow.person_id).in_(part))):
+                found.setdefault(person_id, []).append(spelling)
+    return found
 
 
 class Assigned(NamedTuple):
