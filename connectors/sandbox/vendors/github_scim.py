@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from connectors.sandbox.quotas import Limit
+from connectors.sandbox.scim_body import ERROR, scim
 from connectors.sandbox.scim_patch import operations
 from connectors.sandbox.scim_schema import ENTERPRISE
 from connectors.sandbox.scim_twin import ScimTwin
 from connectors.sandbox.store import Row
-from connectors.sandbox.wire import Call
+from connectors.sandbox.wire import Answer, Call
 
 CORE = "urn:ietf:params:scim:schemas:core:2.0:User"
 
@@ -18,6 +19,13 @@ class GithubScim(ScimTwin):
     quotas = (Limit(5000, 3600),)
     most_operations = 0
     extended = False
+
+    def problem(self, status: int, message: str, *headers: tuple[str, str]) -> Answer:
+        """The status is a number here."""
+        return scim(status, {"schemas": [ERROR], "status": status, "detail": message, "scimType": None}, *headers)
+
+    def malformed(self, error: ValueError) -> Answer:
+        return self.problem(400, str(error))
 
     def patch_of(self, call: Call) -> Row:
         body = super().patch_of(call)

@@ -34,7 +34,14 @@ class PagerdutyScim(ScimTwin):
     filters = {"users": '(userName|externalId) eq ".*"'}
 
     def new_id(self, call: Call, table: str) -> str:
-        return f"P{uuid4().hex[:6].upper()}"
+        return uuid4().hex[:26].upper()
+
+    def config(self, call: Call) -> Row:
+        return super().config(call) | {"meta": {"resourceType": "ServiceProviderConfig"}}
+
+    def whole(self, call: Call, table: str, row: Row, derived: bool = True) -> Row:
+        """Of meta the kind alone is shown."""
+        return super().whole(call, table, row, derived) | {"meta": {"resourceType": "User"}}
 
     def create_user(self, call: Call) -> Answer:
         if call.json().get("active") is False:

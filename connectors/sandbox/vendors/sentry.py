@@ -51,6 +51,10 @@ class Sentry(ScimTwin):
     def malformed(self, error: ValueError) -> Answer:
         return self.problem(400, str(error))
 
+    def dispatch(self, call: Call) -> Answer:
+        """All answers are plain JSON."""
+        return super().dispatch(call)._replace(content_type="application/json")
+
     def new_id(self, call: Call, table: str) -> str:
         return str(call[table].next_number())
 
