@@ -208,7 +208,7 @@ class Entra:
         """Into a group. A group that was made anew under its name is looked up again."""
         group = self.groups.find(entitlement, doing)
         if group.licences:
-            self.licences.check_left(group, [segment(id)], doing)
+            self.licences.check_left(group, 1, doing, lambda: self.licences.assigned(segment(id), doing))
         try:
             return self.users.patiently(id, lambda: self.groups.join(group, id, doing))
         except Refused as error:
@@ -257,7 +257,7 @@ class EntraInBulk(Entra):
 
     def __init__(self, name: str, rules: AppRules, options: Options, http: GraphHttp) -> None:
         super().__init__(name, rules, options, http)
-        self.writes = Writes(self.users, self.groups, self.licences)
+        self.writes = Writes(self.users, self.groups, self.licences, self.grant)
 
     def batches(self, writes: Iterable[Write]) -> Iterator[list[Write]]:
         """20 requests in each, which are up to 400 grants."""

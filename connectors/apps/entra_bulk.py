@@ -7,7 +7,8 @@ Source: learn.microsoft.com/graph/api/group-post-members, "Add multiple members 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from connectors.apps.entra_attributes import MANAGER, body_of, new_user
@@ -29,8 +30,8 @@ Unit = list[Write]
 class Writes:
     """Writes of many people."""
 
-    def __init__(self, users: Users, groups: Groups, licences: Licences) -> None:
-        self.users, self.groups, self.licences, self.http = users, groups, licences, users.http
+    def __init__(self, users: Users, groups: Groups, licences: Licences, grant: Callable[..., Outcome]) -> None:
+        self.users, self.groups, self.licences, self.grant, self.http = users, groups, licences, grant, users.http
 
     def batches(self, writes: Iterable[Write]) -> Iterator[list[Write]]:
         """See Bulk."""
@@ -50,12 +51,12 @@ class Writes:
         alone: list[Write] = []
         done: list[Written] = []
         for unit, said in self.answered(list(units(write for write in batch if id(write) not in back))):
-            if len(unit) > 1 and isinstance(said, Refused):
-                alone += unit  # one of them was so before, or cannot be
+            if isinstance(said, Refused) and unit[0].verb == "grant":
+                alone += unit  # one of them was so before, or cannot be, or there are too few licences for all
             else:
                 done += [self.told(write, said) for write in unit]
         yield from self.with_managers(done)
-        yield from (self.told(write, said) for (write,), said in self.answered([[write] for write in alone]))
+        yield from (self.granted(write) for write in alone)
 
     def coming_back(self, batch: Sequence[Write]) -> set[int]:
         """Those creates (by identity) for whose name there is a deleted account: 1 call per page of these."""
@@ -71,21 +72,29 @@ class Writes:
             return Written(write, error)
         return Written(write, outcome, ident)
 
+    def granted(self, write: Write) -> Written:
+        """A grant of its own."""
+        try:
+            return Written(write, self.grant(write.id, write.entitlement, looked=True), write.id)
+        except ConnectorError as error:
+            return Written(write, error, write.id)
+
     def answered(self, units: list[Unit]) -> Iterator[tuple[Unit, Any | ConnectorError]]:
         """Each unit with its answer, or with why it was not even asked."""
-        asks = [self.ask_of(unit) for unit in units]
+        wanted = Counter(write.entitlement.casefold() for unit in units for write in unit if write.verb == "grant")
+        asks = [self.ask_of(unit, wanted) for unit in units]
         answers = self.http.many([ask for ask in asks if isinstance(ask, Ask)])
         for unit, ask in zip(units, asks, strict=True):
             yield unit, next(answers) if isinstance(ask, Ask) else ask
 
-    def ask_of(self, unit: Unit) -> Ask | ConnectorError:
+    def ask_of(self, unit: Unit, wanted: Counter[str]) -> Ask | ConnectorError:
         """The request for a unit, or why there is none."""
         write = unit[0]
         doing = doing_of(write, self.users.key) + (f" and {len(unit) - 1} more" if len(unit) > 1 else "")
         user = f"/users/{segment(write.id)}"
         if write.verb in ("grant", "revoke"):
             try:
-                return self.access(unit, write, doing)
+                return self.access(unit, write, doing, wanted)
             except ConnectorError as error:
                 return error
         if write.verb == "create":
@@ -96,7 +105,7 @@ class Writes:
             return Ask("DELETE", user, doing)
         return Ask("PATCH", user, doing, {"accountEnabled": write.verb == "enable"})
 
-    def access(self, unit: Unit, write: Write, doing: str) -> Ask:
+    def access(self, unit: Unit, write: Write, doing: str, wanted: Counter[str]) -> Ask:
         """The request for grants or one revocation."""
         name, ident = write.entitlement, segment(write.id)
         if name.startswith(ROLE):
@@ -108,7 +117,7 @@ class Writes:
         if write.verb == "revoke":
             return Ask("DELETE", f"/groups/{group.id}/members/{ident}/$ref", doing)
         if group.licences:
-            self.licences.check_left(group, [segment(each.id) for each in unit], doing)
+            self.licences.check_left(group, wanted[name.casefold()], doing)
         if len(unit) == 1:
             return Ask("POST", f"/groups/{group.id}/members/$ref", doing, self.groups.link(write.id))
         links = [self.groups.link(each.id)["@odata.id"] for each in unit]
@@ -129,7 +138,7 @@ class Writes:
         if not says(said, CONFLICT) and not isinstance(said, Retryable):
             return Written(write, said)
         try:
-            outcome, ident = self.users.settle(write.attributes, doing_of(write, self.users.key), said)
+            outcome, ident = self.users.settle(write.attributes, doing_of(write, self.users.key), said, patience=0)
         except ConnectorError as error:
             return Written(write, error)
         return Written(write, outcome, ident)
@@ -160,6 +169,7 @@ def units(writes: Iterable[Write]) -> Iterator[Unit]:
 
 
 def flat(ready: list[Unit]) -> list[Write]:
+    """The writes of these units, in order."""
     return [write for unit in ready for write in unit]
 
 

@@ -10,7 +10,7 @@ Sources: learn.microsoft.com/graph/api/group-post-members, group-delete-members,
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Literal, NamedTuple
 
 from connectors.apps.entra_http import PAGE, Ask, GraphHttp, at, quoted, says
@@ -189,12 +189,12 @@ class Licences:
             raise
         return Outcome.DONE
 
-    def check_left(self, group: Group, ids: Sequence[str], doing: str) -> None:
-        """Refused where a group would give a licence that is used up: Entra takes the members in and says nothing.
-        1 call; 1 more for somebody who is alone and may have the licence already."""
-        spent = [row for row in self.skus(doing) if row["skuId"] in group.licences and left(row) < len(ids)]
-        had = self.assigned(ids[0], doing) if spent and len(ids) == 1 else set()
-        if lacking := [str(row["skuPartNumber"]) for row in spent if str(row["skuId"]) not in had]:
+    def check_left(self, group: Group, wanted: int, doing: str, had: Callable[[], set[str]] = set) -> None:
+        """Refused where a group would give a licence of which fewer than `wanted` are left: Entra takes the members in
+        and says nothing. 1 call; `had` tells the licences that do not count, and is asked only then."""
+        spent = [row for row in self.skus(doing) if row["skuId"] in group.licences and left(row) < wanted]
+        held = had() if spent else set()
+        if lacking := [str(row["skuPartNumber"]) for row in spent if str(row["skuId"]) not in held]:
             why = f"no licence {', '.join(lacking)} is left, which the group {group.name!r} gives"
             raise Refused(self.http.app, doing, why, "Buy a licence or free one, then run again.")
 

@@ -25,7 +25,7 @@ UNTOLD = (401, 403)
 """Refusals after which reading back is no use."""
 YOUNG = 60.0  # seconds for which an account may be unknown to some of Entra's replicas
 LAG = 15.0  # seconds that one call waits for a young account to be known
-SHORT_LAG = 1.5  # seconds to look for an account whose making was not answered: Entra itself makes none twice
+SHORT_LAG = 4.0  # seconds to look for an account whose making was not answered: Entra itself makes none twice
 CONFLICT = "already exist"
 MANGLED = re.compile(r"^[0-9a-f]{32}(?=.+@)")
 """What Entra puts before the name of a deleted user: the id without hyphens (unverified)."""
@@ -67,15 +67,12 @@ class Users:
         self.set_manager(id, attributes, doing)
         return Outcome.DONE, id
 
-    def search(self, key: str) -> Row | None:
-        """The user with this key, compared whatever the search gave."""
-        query = {name.removeprefix("$"): value for name, value in self.query.items()}
-        by = f"{self.key.replace('.', '/')} eq {quoted(key)}"
-        rows = self.http.rows("/users", f"find account {key}", filter=by, **query)
-        return next((row for row in rows if self.is_key(row, key)), None)
-
-    def is_key(self, user: Row, key: str) -> bool:
-        return (value_of(user, self.key) or "").casefold() == key.casefold()
+    def search(self, value: str, field: str = "") -> Row | None:
+        """The user with this key, or this value in another field, compared whatever the search gave."""
+        query, field = {name.removeprefix("$"): wanted for name, wanted in self.query.items()}, field or self.key
+        by = f"{field.replace('.', '/')} eq {quoted(value)}"
+        rows = self.http.rows("/users", f"find account {value}", filter=by, **query)
+        return next((row for row in rows if has(row, field, value)), None)
 
     def made(self, attributes: Mapping[str, str], doing: str) -> str:
         """POST; the id."""
@@ -108,26 +105,28 @@ class Users:
         rows = self.http.rows(path, doing, top=str(PAGE))
         return {MANGLED.sub("", str(row.get(UPN))).casefold() for row in rows}
 
-    def settle(self, attributes: Mapping[str, str], doing: str, error: ConnectorError) -> tuple[Outcome, str]:
+    def settle(
+        self, attributes: Mapping[str, str], doing: str, error: ConnectorError, patience: float = SHORT_LAG
+    ) -> tuple[Outcome, str]:
         """After a failed create: was the account made all the same, or was it there before? A search may not show it
-        for a while."""
+        for a while; `patience`: how long to look where it is not even sure that there is one."""
         conflict = says(error, CONFLICT)
         if getattr(error, "status", None) in UNTOLD or not (conflict or isinstance(error, Retryable)):
             raise error
+        taken = conflict and says(error, UPN)
+        field = UPN if taken else self.key
         try:
-            found = self.looked_for(attributes[self.key], LAG if conflict else SHORT_LAG)
+            found = self.looked_for(attributes[field], field, LAG if taken else 0 if conflict else patience)
         except Retryable as later:
             raise error if isinstance(error, Retryable) else later from None
-        if found:
+        if found and has(found, self.key, attributes[self.key]):
             return (Outcome.ALREADY if conflict else Outcome.DONE), str(found["id"])
-        if conflict and self.key == UPN and says(error, UPN):
-            raise Retryable(
-                self.http.app, doing, "the account is there, but Entra does not show it yet", "Run this again."
-            )
+        if taken and not found:
+            raise Retryable(self.http.app, doing, "the account is there, but Entra does not show it yet", "Try again.")
         raise error
 
-    def looked_for(self, key: str, patience: float) -> Row | None:
-        """The user with this key, looked for again and again while replicas may lag."""
+    def looked_for(self, value: str, field: str, patience: float) -> Row | None:
+        """The user with this value, looked for again and again while replicas may lag."""
         looking = tenacity.Retrying(
             retry=tenacity.retry_if_result(lambda user: user is None),
             wait=tenacity.wait_exponential(0.5, max=4),
@@ -135,7 +134,7 @@ class Users:
             sleep=self.http.sleep,
             retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
         )
-        return looking(self.search, key)
+        return looking(self.search, value, field)
 
     def patch(self, id: str, body: Row, doing: str) -> None:
         self.patiently(id, lambda: self.http.request("PATCH", f"/users/{segment(id)}", doing=doing, json=body))
@@ -196,3 +195,8 @@ class Users:
                 gone = tuple(str(row["id"]) for row in rows if "@removed" in row)
                 ids = dict.fromkeys(str(row["id"]) for row in rows if "@removed" not in row)
                 return Changes(tuple(ids), gone, str(body.get("@odata.deltaLink") or ""))
+
+
+def has(user: Row, field: str, value: str) -> bool:
+    """Whether a field has this value, without case."""
+    return (value_of(user, field) or "").casefold() == value.casefold()

@@ -107,14 +107,29 @@ class Groups(Credentials):
         self.store["directoryRoles"].put(role, {"id": role, "displayName": "User Administrator"})
 
     def give(self, what: str, to: str, items: list[Row]) -> list[Row]:
-        """Groups and applications are owned by several; the one they are given to is the first."""
+        """Groups and applications are owned by several, and the account is the first. `memberships` ({"of": name}) are
+        of groups and roles that nobody may change; `onPremises` makes it an account of Active Directory's."""
+        user = self.account_id(to) or ""
+        if what == "onPremises":
+            marked = {"onPremisesSyncEnabled": True, "onPremisesImmutableId": uuid4().hex}
+            self.store["users"].put(user, self.store["users"].rows[user] | marked)
+            return items
+        if what == "memberships":
+            for item in items:
+                self.link(self.store["members"], "group", self.called(item["of"]), user)
+            return items
         if what == "groups":
             made = [self.store["groups"].put(id, BLANK | {"id": id} | item) for item in items for id in [str(uuid4())]]
         else:
             made = super().give(what, to, items)
         for row in made if what in ("groups", "applications") else ():
-            self.link(self.store["owners"], "object", row["id"], self.account_id(to) or "")
+            self.link(self.store["owners"], "object", row["id"], user)
         return made
+
+    def called(self, name: str) -> str:
+        """The id of a group or role."""
+        tables = (self.store["groups"], self.store["directoryRoles"])
+        return str(next(id for table in tables for id, row in table.rows.items() if row["displayName"] == name))
 
     # groups
 
