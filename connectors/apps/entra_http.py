@@ -33,6 +33,7 @@ TODO = {
     "usage location": "Map `usageLocation` in the app's YAML: two letters, such as US.",
     "inherited from a group": "Take the account out of the group that gives the licence.",
     "mail-enabled security groups": "Change its members in the Exchange admin center; Graph cannot.",
+    "Insufficient privileges": "Grant what docs/apps/entra.md names; for accounts with an admin role a role besides.",
     "delta token": "Begin again without one.",
 }
 """Some of Graph's words -> what to do about them. Wording as people quote it; unverified against a tenant."""
