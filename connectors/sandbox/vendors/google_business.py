@@ -82,10 +82,10 @@ class Business(Security):
 
     def put_licence(self, call: Call, product: str, sku: str, user: Row) -> Answer:
         row: Row = {"product": product, "sku": sku, "user": user["id"]}
-        return json_answer(200, self.shown(call, call["licences"].put(f"{product}/{sku}/{user['id']}", row)))
+        return json_answer(200, self.shown_licence(call, call["licences"].put(f"{product}/{sku}/{user['id']}", row)))
 
     def show_licence(self, call: Call) -> Answer:
-        return json_answer(200, self.shown(call, self.licence(call)))
+        return json_answer(200, self.shown_licence(call, self.licence(call)))
 
     def unassign(self, call: Call) -> Answer:
         row = self.licence(call)
@@ -99,7 +99,7 @@ class Business(Security):
             raise Rejection(self.problem(400, "Invalid customerId"))
         product, sku = call.params["product"], call.params.get("sku")
         rows = [r for r in call["licences"].rows.values() if r["product"] == product and sku in (None, r["sku"])]
-        return page(call, [self.shown(call, row) for row in rows], "items", "licenseAssignments", 1000)
+        return page(call, [self.shown_licence(call, row) for row in rows], "items", "licenseAssignments", 1000)
 
     def sku(self, call: Call) -> tuple[str, str]:
         wanted = call.params["product"], call.params["sku"]
@@ -131,7 +131,7 @@ class Business(Security):
             said = "There aren't enough available licenses for the specified product-SKU pair"
             raise Rejection(self.refused(412, said, "conditionNotMet"))
 
-    def shown(self, call: Call, row: Row) -> Row:
+    def shown_licence(self, call: Call, row: Row) -> Row:
         said = {"kind": "licensing#licenseAssignment", "productId": row["product"], "skuId": row["sku"]}
         named = {"productName": row["product"], "skuName": SKUS[row["product"], row["sku"]][0]}
         return said | named | {"userId": call["users"].rows[row["user"]]["primaryEmail"]}
