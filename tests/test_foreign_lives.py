@@ -14,7 +14,7 @@ from prefect.client.schemas.objects import FlowRun
 from flows.settings import Settings
 from flows.stack import Stack
 from tests.foreign import DOMAIN, Foreign, Hr, Shown, company, servers
-from tests.stage import COMMAND, days_ago, free_port, until, without_schedules  # noqa: F401
+from tests.stage import days_ago, free_port, until, without_schedules
 
 EMAIL = f"ines.duarte@{DOMAIN}"
 INES = {"given_name": "Inês", "family_name": "Duarte", "department": "Sales", "title": "Account Executive"}
@@ -88,7 +88,11 @@ def looks(tmp_path_factory: pytest.TempPathFactory, there: dict[str, dict[str, s
     )
     variables = {name: value for values in there.values() for name, value in values.items()}
     with Stack(settings, prefect_yaml=without_schedules(folder), extra=variables) as stack:
-        yield Life(stack, hr, apps).live()
+        life = Life(stack, hr, apps)
+        try:
+            yield life.live()
+        finally:
+            life.client.__exit__(None, None, None)
 
 
 @pytest.fixture(params=sorted(KINDS))
