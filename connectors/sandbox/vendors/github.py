@@ -76,9 +76,10 @@ class GitHub(Teams, Access, Graph):
     def answer(self, call: Call, fault: Fault | None) -> Answer:
         """With the headers that tell how much of the hour is left."""
         answer = super().answer(call, fault)
-        if any(name == "x-ratelimit-limit" for name, _ in answer.headers):
+        first = self.meters[0]
+        if first.limit.per_seconds < HOUR or any(name == "x-ratelimit-limit" for name, _ in answer.headers):
             return answer
-        return answer._replace(headers=(*answer.headers, *hour(self.meters[0])))
+        return answer._replace(headers=(*answer.headers, *hour(first)))
 
     def over(self, meter: Meter, wait: float) -> Answer:
         """The hour is told by its headers, everything else by Retry-After."""
