@@ -76,8 +76,8 @@ class Login(Words):
     """Where the login goes: below `url`, or a whole URL."""
     form: dict[str, Scalar] = Field(default_factory=dict)
     """What is sent as a form; the hidden fields of the form on the start page go with it."""
-    json_: dict[str, Scalar] = Field(default_factory=dict, alias="json")
-    """What is sent as JSON, by dotted names."""
+    json_: dict[str, Scalar | tuple[str, ...]] = Field(default_factory=dict, alias="json")
+    """What is sent as JSON, by dotted names; a value may be a list of words."""
     headers: dict[str, str] = Field(default_factory=dict)
     csrf: Csrf | None = None
     cookie: str = ""
@@ -142,10 +142,9 @@ class Session(Signing):
 
     def body(self, hidden: Mapping[str, str]) -> dict[str, Any]:
         """What the login sends."""
-        given = {name: plain(value) for name, value in (self.login.form or self.login.json_).items()}
         if self.login.form:
-            return {"data": {**hidden, **{name: text(value) for name, value in given.items()}}}
-        return {"json": nested(given)}
+            return {"data": {**hidden, **{name: text(plain(value)) for name, value in self.login.form.items()}}}
+        return {"json": nested({name: plain(value) for name, value in self.login.json_.items()})}
 
     def passed(self, answer: httpx.Response, before: Mapping[str, str]) -> Pass:
         """The pass that the login's answer gives, or NotSignedIn: a wrong password is often answered with 200."""
@@ -264,6 +263,6 @@ def asks_password(response: httpx.Response) -> bool:
     return page_of(response).password
 
 
-def plain(value: Scalar) -> Any:
+def plain(value: Scalar | tuple[str, ...]) -> Any:
     """The value behind a secret."""
     return value.get_secret_value() if isinstance(value, SecretStr) else value

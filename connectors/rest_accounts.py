@@ -139,10 +139,11 @@ class Rest:
             return self.listed(key)
         suspect = False
         for find in self.users.find:
-            for row in self.found(find, key, doing):
-                if self.is_key(row, key):
-                    return row
-                suspect = suspect or find.exact
+            for word in dict.fromkeys((key, key.lower())):  # some searches mind case, and addresses are kept in lower
+                for row in self.found(find, word, doing):
+                    if self.is_key(row, key):
+                        return row
+                    suspect = suspect or find.exact
         return self.listed(key) if suspect else None
 
     def found(self, find: Find, key: str, doing: str) -> Iterator[Row]:
