@@ -13,6 +13,7 @@ from connectors.listing import getter
 from connectors.pages import Style, walk
 from connectors.scim_attributes import Resource, member, patch, quoted
 from connectors.scim_options import Options
+from connectors.scim_whole import put_back
 
 CORE_GROUP = "urn:ietf:params:scim:schemas:core:2.0:Group"
 NOBODY = "rollcall-nobody-00000000"
@@ -184,12 +185,13 @@ class Groups:
                 if error.status not in NO_PATCH:
                     raise
                 self.patches = False
-        group = self.http.json("GET", where, doing=doing)
-        kept = [m for m in member(group, "members") or [] if referred(m) not in user_ids]
-        body = {k: v for k, v in group.items() if k != "meta"} | {
-            "members": kept + ([{"value": id} for id in user_ids] if on else [])
-        }
-        self.http.request("PUT", where, doing=doing, json=body)
+
+        def changed(group: Resource) -> Resource:
+            kept = [m for m in member(group, "members") or [] if referred(m) not in user_ids]
+            wanted = kept + ([{"value": id} for id in user_ids] if on else [])
+            return {k: v for k, v in group.items() if k != "meta"} | {"members": wanted}
+
+        put_back(self.http, where, changed, doing)
 
     def learn(self, name: str) -> None:
         """Remember the group's id, if there is such a group."""

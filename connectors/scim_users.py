@@ -28,6 +28,7 @@ from connectors.scim_bulk import ManyWrites
 from connectors.scim_discovery import Discovery
 from connectors.scim_groups import NO_PATCH, UNFILTERED, Groups
 from connectors.scim_options import Options
+from connectors.scim_whole import put_back
 from mappings.access import Account
 from mappings.vocabulary import AppRules
 
@@ -118,7 +119,7 @@ class Scim:
         self.able("update", doing)
         if self.options.update == "patch" and self.patched(id, attributes, doing):
             return Outcome.DONE
-        self.put(id, self.resource(id, doing), attributes, doing)
+        self.put(id, attributes, doing)
         return Outcome.DONE
 
     def enable(self, id: str, looked: bool = False) -> Outcome:
@@ -228,7 +229,7 @@ class Scim:
         if user and is_active(user) == active:
             return Outcome.ALREADY
         if put or not self.sent(id, [self.switching(active)], doing):
-            self.put(id, (user or self.resource(id, doing)) | {"active": self.active(active)}, {}, doing)
+            self.put(id, {}, doing, {"active": self.active(active)}, user)
         return Outcome.DONE
 
     def switching(self, active: bool) -> Resource:
@@ -290,12 +291,23 @@ class Scim:
                 self.name, doing, f"its YAML says that it cannot {verb}", f"Do it by hand in {self.title}."
             )
 
-    def put(self, id: str, user: Resource, attributes: Mapping[str, str], doing: str) -> None:
-        """Send the whole resource, changed; what only the server may write stays out."""
-        for name, value in attributes.items():
-            place(user, parse(name), value)
-        body = {k: v for k, v in user.items() if k not in self.options.read_only}
-        self.http.request("PUT", user_path(id), doing=doing, json=body)
+    def put(
+        self,
+        id: str,
+        attributes: Mapping[str, str],
+        doing: str,
+        more: Mapping[str, Any] | None = None,
+        user: Resource | None = None,
+    ) -> None:
+        """Send the whole resource, changed: read just now where `user` is not given. What only the server may write
+        stays out."""
+
+        def changed(user: Resource) -> Resource:
+            for name, value in attributes.items():
+                place(user, parse(name), value)
+            return {k: v for k, v in (user | dict(more or {})).items() if k not in self.options.read_only}
+
+        put_back(self.http, user_path(id), changed, doing, user or {})
 
     def named(self, user: Resource) -> Iterable[str]:
         """Names of groups as far as the user carries them."""
