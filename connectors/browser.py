@@ -34,6 +34,8 @@ T = TypeVar("T")
 WRITES = ("create", "update", "enable", "disable", "delete")
 READ_FIRST = "read back before trying again"
 ATTEMPTS = 2
+ONE_AT_A_TIME = tuple(threading.Lock() for _ in range(64))
+"""By app and account. A page sends all of an account at once: of two writes side by side one would undo the other."""
 
 
 class Interrupted(Retryable):
@@ -182,8 +184,21 @@ class Browser:
         values: Mapping[str, str],
         settle: Callable[[], T | None],
     ) -> T:
-        """Do a write. After an answer that was lost or a refusal it is read back first; after the end of a session it
-        is done once more."""
+        """Do a write, while no other is done to the account. After an answer that was lost or a refusal it is read back
+        first; after the end of a session it is done once more."""
+        with ONE_AT_A_TIME[hash((self.name, whom)) % len(ONE_AT_A_TIME)]:
+            return self.attempted(verb, whom, doing, job, values, settle)
+
+    def attempted(
+        self,
+        verb: str,
+        whom: str,
+        doing: str,
+        job: Callable[[Visit], Awaitable[T]],
+        values: Mapping[str, str],
+        settle: Callable[[], T | None],
+    ) -> T:
+        """The attempts, one after another."""
         values = {**values, "random": f"{secrets.token_urlsafe(18)}aA1!"}
         for last in range(1, ATTEMPTS + 1):
             try:
