@@ -39,7 +39,9 @@ def pairs(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
     """A form's fields: `user[email]` for nested ones, the name again for each item of a list."""
     if isinstance(value, Mapping):
         for key, inner in value.items():
-            yield from pairs(inner, f"{name}[{key}]" if name else key)
+            many = key.endswith("[]")  # `user[tags][]`, as PHP and Rails want it
+            inside = f"{name}[{key.removesuffix('[]')}]{'[]' * many}"
+            yield from pairs(inner, inside if name else key)
     elif isinstance(value, (list, tuple)):
         for inner in value:
             yield from pairs(inner, name)
