@@ -3,21 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.objects import FlowRun
+from ruamel.yaml import YAML
 
+from connectors.base import Outcome
+from connectors.catalogue import connect
 from flows.settings import Settings
 from flows.stack import Stack
+from mappings.folder import plain
+from mappings.rules import attributes_of
+from mappings.vocabulary import AppRules
 from tests.foreign import DOMAIN, Foreign, Hr, Shown, company, servers
 from tests.stage import days_ago, free_port, until, without_schedules
 
 EMAIL = f"ines.duarte@{DOMAIN}"
 INES = {"given_name": "Inês", "family_name": "Duarte", "department": "Sales", "title": "Account Executive"}
+HUGO = {
+    "employee_id": "8",
+    "given_name": "Hugo",
+    "family_name": "Falk",
+    "display_name": "Hugo Falk",
+    "work_email": f"hugo.falk@{DOMAIN}",
+    "user_name": "hugo.falk",
+    "department": "Sales",
+    "title": "Clerk",
+    "location": "Lisbon",
+    "country": "Portugal",
+}
 ENGINEER = {"department": "Engineering", "title": "Sales Engineer"}
 KINDS: dict[str, Foreign] = {server.name: server for server in servers()}
 
@@ -148,3 +167,23 @@ def test_a_rehire_has_the_same_account_again(seen: tuple[str, dict[str, Look]]) 
     assert shown.id == account(seen, "joiner").id
     assert shown.active and shown.groups == {"Staff", "Sales"}
     as_hr_says(shown)
+
+
+@pytest.mark.parametrize("name", sorted(KINDS))
+def test_of_two_writes_to_one_account_at_once_none_undoes_the_other(
+    there: dict[str, dict[str, str]], name: str
+) -> None:
+    if why := KINDS[name].missing():
+        pytest.skip(f"{name}: {why}")
+    rules = AppRules.model_validate(plain(YAML().load(KINDS[name].rules_yaml)))
+    app: Any = connect(name, rules, there[name])
+    _, id = app.create(attributes_of(rules, HUGO))
+    for group in ("Staff", "Sales"):
+        app.grant(id, group)
+
+    with ThreadPoolExecutor(2) as pool:
+        outcomes = list(pool.map(lambda group: app.revoke(id, group), ("Staff", "Sales")))
+
+    shown = KINDS[name].account(HUGO["work_email"])
+    assert outcomes == [Outcome.DONE] * 2
+    assert shown is not None and shown.active and shown.groups == frozenset()
