@@ -37,6 +37,8 @@ bench: install system
 	$(BIN)/python -m bench.monday
 	$(BIN)/python -m bench.emergency
 	$(BIN)/python -m bench.waiting
+	$(BIN)/python -m bench.cohort
+	$(BIN)/python -m bench.quota
 
 replay: install
 	$(BIN)/python -m bench.replay --csv $(CSV)
