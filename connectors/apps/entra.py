@@ -263,9 +263,9 @@ class EntraInBulk(Entra):
         """20 requests in each, which are up to 400 grants."""
         return self.writes.batches(writes)
 
-    def write_many(self, batch: Sequence[Write]) -> Iterator[Written]:
-        """1 call for 20 requests; more for managers, and for what has to be sent one by one."""
-        return self.writes.write_many(batch)
+    def write_many(self, batch: Sequence[Write], looked: bool = False) -> Iterator[Written]:
+        """1 call for 20 requests, 1 more where some are creates; more for managers, and for what must go one by one."""
+        return self.writes.write_many(batch, looked)
 
 
 def connect(name: str, rules: AppRules, options: Options, around: Surroundings) -> Entra:

@@ -44,13 +44,13 @@ class Writes:
         if ready:
             yield flat(ready)
 
-    def write_many(self, batch: Sequence[Write]) -> Iterator[Written]:
+    def write_many(self, batch: Sequence[Write], looked: bool) -> Iterator[Written]:
         """See Bulk. Deleted accounts of people who come back are restored one by one."""
-        back = self.coming_back(batch)
-        yield from (self.restored(write) for write in batch if id(write) in back)
+        single = self.one_by_one(batch, looked)
+        yield from (self.created(write, looked) for write in batch if id(write) in single)
         alone: list[Write] = []
         done: list[Written] = []
-        for unit, said in self.answered(list(units(write for write in batch if id(write) not in back))):
+        for unit, said in self.answered(list(units(write for write in batch if id(write) not in single))):
             if isinstance(said, Refused) and unit[0].verb == "grant":
                 alone += unit  # one of them was so before, or cannot be, or there are too few licences for all
             else:
@@ -58,16 +58,19 @@ class Writes:
         yield from self.with_managers(done)
         yield from (self.granted(write) for write in alone)
 
-    def coming_back(self, batch: Sequence[Write]) -> set[int]:
-        """Those creates (by identity) for whose name there is a deleted account: 1 call per page of these."""
+    def one_by_one(self, batch: Sequence[Write], looked: bool) -> set[int]:
+        """Those creates (by identity) that are more than a POST: for their name there is a deleted account (1 call per
+        page of these), or they must be looked for, since Entra does not keep their key unique."""
         creates = [write for write in batch if write.verb == "create"]
+        if not looked and self.users.key != UPN:
+            return set(map(id, creates))
         names = self.users.deleted_names() if creates and self.users.restore else set()
         return {id(write) for write in creates if write.attributes.get(UPN, "").casefold() in names}
 
-    def restored(self, write: Write) -> Written:
+    def created(self, write: Write, looked: bool) -> Written:
         """A create of its own."""
         try:
-            outcome, ident = self.users.create(write.attributes, looked=True)
+            outcome, ident = self.users.create(write.attributes, looked)
         except ConnectorError as error:
             return Written(write, error)
         return Written(write, outcome, ident)
