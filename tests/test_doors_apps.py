@@ -16,10 +16,13 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
+from connectors.catalogue import connect
 from connectors.sandbox import Sandbox
 from flows import presets
 from flows.doors.apps import app_app
+from flows.permissions import shortfalls
 from mappings.folder import read_folder
+from mappings.vocabulary import AppRules
 from tests.stage import COMMAND, until
 
 DUMMY = "rollcall.trial@juniperfinch.example"
@@ -38,6 +41,9 @@ class Place:
         path = self.company / name
         assert old in path.read_text()
         path.write_text(path.read_text().replace(old, new, 1))
+
+    def rules(self, name: str) -> AppRules:
+        return read_folder(self.company).apps[name]
 
     def app(self, *words: str) -> Result:
         """`rollcall app …`."""
@@ -237,3 +243,23 @@ def test_the_list_has_own_apps_and_ready_ones(place: Place) -> None:
     found = {row["app"]: row["is"] for row in json.loads(place.app("list", "--json").stdout)}
 
     assert found["crm"] == "in use" and all(found[name] == "ready to add" for name in presets.names())
+
+
+# doctor
+
+
+def test_the_doctor_names_the_permission_that_is_missing(place: Place) -> None:
+    place.tried("sso", "--keep")
+    rules = place.rules("sso").model_copy(update={"permissions": {"tokens.read": ("tokens",), "users.read": ("read",)}})
+    place.sandbox.control("sso").faults([{"match": "/tokens", "kind": "403"}])
+
+    says = shortfalls(connect("sso", rules, place.environment), rules)
+
+    assert len(says) == 1 and says[0].endswith("'tokens' needs tokens.read.")
+
+
+def test_the_doctor_has_nothing_to_say_where_all_can_be_read(place: Place) -> None:
+    for name in ("sso", "crm", "desk", "badges"):
+        rules = place.rules(name)
+
+        assert shortfalls(connect(name, rules, place.environment), rules) == []

@@ -14,8 +14,10 @@ import httpx
 import typer
 
 from connectors.catalogue import variables
+from connectors.errors import Refused
 from flows.doors.console import EXPECTED, fail, out, plainly, show_json
 from flows.doors.people import Json
+from flows.permissions import shortfalls
 from flows.record import signing
 from flows.settings import load_settings
 from flows.site import Site
@@ -91,8 +93,17 @@ def examined() -> Iterator[tuple[str, bool, str]]:
     yield examine("signing key", lambda: f"key {signing.load(settings.signing_key_file, site.values).keyid[:16]}")
     yield examine(f"HR {rules.company.hr}", lambda: site.hr.check())
     for name in rules.apps:
-        yield examine(f"app {name}", lambda name=name: site.app(name).check())  # type: ignore[misc]
+        yield examine(f"app {name}", lambda name=name: well(site, name))  # type: ignore[misc]
     yield examine("Prefect", lambda: healthy(settings.api_url))
+
+
+def well(site: Site, name: str) -> str:
+    """What the app says of itself, once it has shown all that is read there."""
+    app = site.app(name)
+    said = app.check()
+    if lacking := shortfalls(app, site.rules.apps[name]):
+        raise Refused(name, "read all that is read there", "; ".join(lacking), "`rollcall app try` tries the writes.")
+    return said
 
 
 def examine(what: str, check: Callable[[], Any]) -> tuple[str, bool, str]:
