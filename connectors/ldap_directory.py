@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from connectors.base import Outcome
 from connectors.errors import Refused
-from connectors.ldap_entries import Entry, below, both, equals, filled, id_filter, id_text
+from connectors.ldap_entries import Entry, below, both, equals, filled, id_filter, id_text, normal
 from connectors.ldap_errors import EXISTS, NO_OBJECT, LdapRefused, Lost
 from connectors.ldap_groups import Groups
 from connectors.ldap_options import Options
@@ -103,9 +103,12 @@ class Directory:
     def update(self, id: str, attributes: Mapping[str, str]) -> Outcome:
         """2 operations; 1 more to rename or move, and 1 per group where the server does not follow."""
         doing = f"update account {id}"
+        before: list[str] = []
 
         def attempt(again: bool) -> Outcome:
             entry = self.there(id, doing)
+            before.append(entry.dn)
+            self.follow(before[0], entry.dn, doing)
             wanted = self.written(attributes, doing, must=True)
             moved = self.relocate(entry, attributes, doing)
             entry = self.there(id, doing) if moved else entry
@@ -118,15 +121,17 @@ class Directory:
     def enable(self, id: str, looked: bool = False) -> Outcome:
         """2 operations, 3 where it is moved back."""
         doing = f"enable account {id}"
-        return self.surely(lambda again: self.turn(self.there(id, doing), True, again, doing))
+        before: list[str] = []
+        return self.surely(lambda again: self.turn(self.there(id, doing), True, before, doing))
 
     def disable(self, id: str, looked: bool = False) -> Outcome:
         """2 operations, 3 where it is moved away."""
         doing = f"disable account {id}"
+        before: list[str] = []
 
         def attempt(again: bool) -> Outcome:
             entry = self.by_id(id, doing)
-            return self.turn(entry, False, again, doing) if entry else Outcome.ALREADY
+            return self.turn(entry, False, before, doing) if entry else Outcome.ALREADY
 
         return self.surely(attempt)
 
@@ -264,6 +269,7 @@ class Directory:
         parent = self.places.of(attributes, doing)
         for rdn in self.places.rdns(attributes, doing):
             dn = f"{rdn},{parent}"
+            self.clear(dn, doing)
             try:
                 self.wire.add(dn, self.options.classes, values, doing)
             except LdapRefused as error:
@@ -307,16 +313,24 @@ class Directory:
     def place(self, entry: Entry, rdn: str, parent: str, values: Mapping[str, str], doing: str) -> bool:
         """Bring the entry there, under another name where that is taken; whether anything was done."""
         new = self.places.settle(entry, rdn, parent, values, doing)
-        if new and self.groups:
-            self.groups.renamed(entry.dn, new, doing)
+        if new:
+            self.follow(entry.dn, new, doing)
         return bool(new)
+
+    def follow(self, old: str, new: str, doing: str) -> None:
+        """Put the new DN into the account's groups, where the server does not."""
+        if self.groups and normal(old) != normal(new):
+            self.groups.renamed(old, new, doing)
 
     def away(self, entry: Entry) -> bool:
         """Whether it is where disabled accounts are."""
         return bool(self.switch.options.move_to) and below(entry.dn, self.switch.options.move_to)
 
-    def turn(self, entry: Entry, on: bool, again: bool, doing: str) -> Outcome:
-        """Enable or disable, and move where that goes with it."""
+    def turn(self, entry: Entry, on: bool, before: list[str], doing: str) -> Outcome:
+        """Enable or disable, and move where that goes with it. `before`: its DN at earlier attempts."""
+        again = bool(before)
+        before.append(entry.dn)
+        self.follow(before[0], entry.dn, doing)
         new = self.switch.changes(entry, on)
         self.wire.modify(entry.dn, new, doing)
         parent = entry.parent
@@ -326,6 +340,13 @@ class Directory:
             parent = self.switch.options.move_to
         moved = self.place(entry, entry.rdn, parent, self.places.values(entry), doing)
         return Outcome.DONE if new or moved or again else Outcome.ALREADY
+
+    def clear(self, dn: str, doing: str) -> None:
+        """Take a DN that nobody has out of all groups: whoever gets it must not inherit what somebody left behind."""
+        stale = self.groups.direct(Entry(dn, {}), doing) if self.groups and self.groups.leaves_stale else ()
+        if stale and self.wire.entry(dn, ["1.1"], doing) is None:
+            for group in stale:
+                self.groups.leave(group, Entry(dn, {}), doing)
 
     def forget_memberships(self, entry: Entry, doing: str) -> None:
         """Take an entry out of its groups: a later one of the same DN must not inherit them."""

@@ -47,6 +47,11 @@ class Groups:
         more = [] if self.options.member_is == "dn" else [self.options.member_is]
         return [*more, *(["memberOf"] if self.member_of else []), *(["primaryGroupID"] if self.ad else [])]
 
+    @property
+    def leaves_stale(self) -> bool:
+        """Whether the server may leave a DN in a group whose entry is gone: without referential integrity it does."""
+        return not self.ad and self.options.member_is == "dn"
+
     # reading
 
     def search(self, filter: str, doing: str) -> list[Group]:
@@ -239,7 +244,7 @@ class Groups:
 
     def renamed(self, old: str, new: str, doing: str) -> None:
         """Put an account's new DN in the place of the old one, where the server does not do that itself."""
-        if self.ad or self.options.member_is != "dn":
+        if not self.leaves_stale:
             return
         for group in self.search(equals(self.options.member, old), doing):
             swap: list[tuple[str, list[str | bytes]]] = [(ldap3.MODIFY_ADD, [new]), (ldap3.MODIFY_DELETE, [old])]

@@ -122,8 +122,8 @@ class Options(Words):
     """At most what the server allows: 1000 at Active Directory (MaxPageSize), 500 at OpenLDAP (sizelimit)."""
     connections: int = Field(default=8, gt=0)
     """At most so many at once."""
-    timeout: float = Field(default=30, gt=0)
-    """Seconds for one answer."""
+    timeout: int = Field(default=30, gt=0)
+    """Whole seconds for one answer."""
 
     @model_validator(mode="after")
     def fits(self) -> Options:

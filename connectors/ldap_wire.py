@@ -16,7 +16,6 @@ from urllib.parse import urlsplit
 import ldap3
 import tenacity
 from ldap3.core.exceptions import (
-    LDAPCertificateError,
     LDAPExceptionError,
     LDAPInvalidFilterError,
     LDAPSocketOpenError,
@@ -145,7 +144,7 @@ class Wire:
             if urlsplit(url).scheme == "ldap":
                 connection.start_tls(read_server_info=False)
             connection.bind(read_server_info=False)
-        except (LDAPSocketOpenError, LDAPStartTLSError, LDAPCertificateError) as error:
+        except (LDAPSocketOpenError, LDAPStartTLSError) as error:
             drop(connection)
             raise self.unopened(doing, error) from None
         except (LDAPExceptionError, OSError) as error:
@@ -165,7 +164,7 @@ class Wire:
             todo = "Write ldaps://host, ldaps://host:port, or ldap://host for StartTLS."
             raise Refused(self.app, doing, f"{url} is no address of a directory", todo)
         try:
-            tls = ldap3.Tls(validate=ssl.CERT_REQUIRED, ca_certs_file=self.options.ca_file or None, sni=parts.hostname)
+            tls = CheckedTls(self.options.ca_file)
         except LDAPSSLConfigurationError:
             raise Refused(self.app, doing, f"there is no file {self.options.ca_file}", "Check `ca_file`.") from None
         port = parts.port or (636 if secure else 389)
@@ -186,9 +185,21 @@ class Wire:
     def unopened(self, doing: str, error: Exception) -> Retryable | Refused:
         """What it means that no connection was made."""
         said = str(error)
-        if isinstance(error, LDAPCertificateError) or "CERTIFICATE_VERIFY_FAILED" in said or "certificate" in said:
-            return self.told.untrusted(doing, brief(said))
+        if "CERTIFICATE_VERIFY_FAILED" in said or "certificate" in said:
+            return self.told.untrusted(doing, said)
         return self.told.unreachable(doing, said)
+
+
+class CheckedTls(ldap3.Tls):  # type: ignore[misc]
+    """TLS whose certificate and name Python's ssl checks: ldap3 compares the name itself, by rules of long ago."""
+
+    def __init__(self, ca_file: str) -> None:
+        super().__init__(validate=ssl.CERT_REQUIRED, ca_certs_file=ca_file or None)
+
+    def wrap_socket(self, connection: ldap3.Connection, do_handshake: bool = False) -> None:
+        """ldap3 calls this before anything is sent, and after StartTLS."""
+        context = ssl.create_default_context(cafile=self.ca_certs_file)
+        connection.socket = context.wrap_socket(connection.socket, server_hostname=connection.server.host)
 
 
 class Line:
@@ -271,6 +282,8 @@ def drop(connection: ldap3.Connection) -> None:
     """End a connection, whatever state it is in."""
     with suppress(Exception):
         connection.unbind()
+    with suppress(Exception):  # ldap3 forgets the socket where the farewell fails
+        connection.socket.close()
 
 
 def hang_up(idle: list[ldap3.Connection]) -> None:
@@ -278,11 +291,6 @@ def hang_up(idle: list[ldap3.Connection]) -> None:
     with suppress(IndexError):
         while True:
             drop(idle.pop())
-
-
-def brief(said: str) -> str:
-    """What is wrong with a certificate, without the certificate."""
-    return "it is for another name" if "doesn't match" in said else said
 
 
 def page_control(size: int, cookie: bytes) -> bytes:
