@@ -6,13 +6,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import httpx
-from pydantic import Field
 
 from connectors import places
-from connectors.calls import Body, Reading
+from connectors.calls import Reading
 from connectors.fields import nested, pick, put
 from connectors.http import Http
-from connectors.pages import Get, Params, Style, walk
+from connectors.pages import Get, Paging, Params, Style, walk
 
 Row = dict[str, Any]
 PAGING = ("page", "offset", "cursor", "per")
@@ -28,13 +27,15 @@ class Listing(Reading):
     """Where the items stand in an object by their id instead of a list: the field that gets the id."""
     plain: str = ""
     """Where the items are plain texts or numbers: the field that each becomes."""
-    body: Body = Field(default_factory=dict)
+    pages: Paging | None = None
+    """Where this one goes on in another way than the app's others; `{}`: everything in one answer."""
 
     def rows(self, http: Http, style: Style, doing: str, **at: Any) -> Iterator[Row]:
         """All items, page by page, with the places in path, query and body filled."""
         query = {name: places.fill(value, at) for name, value in self.query.items()}
         get = self.getter(http, doing, nested(places.filled(self.body, at)))
-        return walk(http.app, doing, get, self.where(at), style, self.items, query)
+        own = self.pages.style() if self.pages else style
+        return walk(http.app, doing, get, self.where(at), own, self.items, query)
 
     def getter(self, http: Http, doing: str, body: Mapping[str, Any]) -> Get:
         """The fetcher that `walk` wants."""
