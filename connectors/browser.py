@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import threading
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import NoReturn, TypeVar
 
 from connectors.base import Outcome
@@ -113,12 +113,12 @@ class Browser:
                 raise Retryable(self.name, doing, "the app said yes, but the account cannot be found yet")
             return Outcome.DONE, found.id
 
-        return self.attempt("create", key, doing, job, {**attributes, "key": key}, lambda: self.made(key))
+        return self.attempt("create", key, doing, job, {**attributes, "key": key}, lambda error: self.made(key, error))
 
-    def made(self, key: str) -> tuple[Outcome, str] | None:
-        """After a failed create: the account, if it is there all the same."""
+    def made(self, key: str, error: ConnectorError) -> tuple[Outcome, str] | None:
+        """After a failed create: the account, if it is there. What was refused was there before: whose is it?"""
         found = self.find(key)
-        return (Outcome.DONE, found.id) if found else None
+        return (Outcome.ALREADY if isinstance(error, Refused) else Outcome.DONE, found.id) if found else None
 
     def update(self, id: str, attributes: Mapping[str, str]) -> Outcome:
         """Sets the fields whose attributes are given, and no others."""
@@ -169,7 +169,7 @@ class Browser:
             await visit.picture("after")
             return Outcome.DONE
 
-        return self.attempt(verb, id, doing, job, {"id": id, **places}, lambda: self.settled(id, so))
+        return self.attempt(verb, id, doing, job, {"id": id, **places}, lambda _: self.settled(id, so))
 
     def settled(self, id: str, so: Callable[[Account | None], bool]) -> Outcome | None:
         """After a failed write: DONE if the page shows it all the same."""
@@ -182,7 +182,7 @@ class Browser:
         doing: str,
         job: Callable[[Visit], Awaitable[T]],
         values: Mapping[str, str],
-        settle: Callable[[], T | None],
+        settle: Callable[[ConnectorError], T | None],
     ) -> T:
         """Do a write, while no other is done to the account. After an answer that was lost or a refusal it is read back
         first; after the end of a session it is done once more."""
@@ -196,7 +196,7 @@ class Browser:
         doing: str,
         job: Callable[[Visit], Awaitable[T]],
         values: Mapping[str, str],
-        settle: Callable[[], T | None],
+        settle: Callable[[ConnectorError], T | None],
     ) -> T:
         """The attempts, one after another."""
         values = {**values, "random": f"{secrets.token_urlsafe(18)}aA1!"}
@@ -208,15 +208,16 @@ class Browser:
                     raise
                 found = self.read_back(settle, error)
                 if found is not None:
+                    self.remember(error.pictures)
                     return found
                 if not isinstance(error, Interrupted) or last == ATTEMPTS:
                     raise
         raise AssertionError("the loop returns or raises")
 
-    def read_back(self, settle: Callable[[], T | None], error: ConnectorError) -> T | None:
+    def read_back(self, settle: Callable[[ConnectorError], T | None], error: ConnectorError) -> T | None:
         """What the app shows after a failure; the failure itself where it cannot be read either."""
         try:
-            return settle()
+            return settle(error)
         except ConnectorError:
             raise error from None
 
@@ -243,12 +244,16 @@ class Browser:
         keep = self.around.keep if verb and self.options.pictures else None
         camera = Camera(keep, verb or "read", whom, {*self.secrets, values.get("random", "")})
         try:
-            return chromium.run(self.visit(chromium, doing, job, values, camera))
+            done = chromium.run(self.visit(chromium, doing, job, values, camera))
         except ConnectorError as error:
             error.pictures = tuple(camera.taken)
             raise
-        finally:
-            self.local.pictures = (*getattr(self.local, "pictures", ()), *camera.taken)
+        self.remember(camera.taken)
+        return done
+
+    def remember(self, taken: Iterable[Picture]) -> None:
+        """Pictures of this thread, until it asks for them."""
+        self.local.pictures = (*getattr(self.local, "pictures", ()), *taken)
 
     async def visit(
         self,
@@ -355,7 +360,10 @@ class Browser:
 
     def locked_out(self, doing: str, words: str) -> Refused:
         names = ", ".join(self.around.secrets) or "the login in its YAML"
-        return Refused(self.name, doing, self.redaction.mask(f"cannot sign in: {words}"), f"Check {names}.", 401)
+        todo = f"Check {names}."
+        if self.options.login and not self.options.login.steps:
+            todo = f"Sign in anew with `rollcall app record {self.name} --session`."
+        return Refused(self.name, doing, self.redaction.mask(f"cannot sign in: {words}"), todo, 401)
 
 
 def connect(name: str, rules: AppRules, options: Options, around: Surroundings) -> Browser:

@@ -108,12 +108,16 @@ class Traffic:
 
     async def rest(self, patience: float) -> None:
         """Until what was asked is answered. A page's own requests are waited for; what polls behind it only a while."""
-        if not any(request.is_navigation_request() for request in self.pending):
+        if not self.waits_for_page():
             patience = min(patience, FORGIVING)
         with suppress(TimeoutError):
             await asyncio.wait_for(self.quiet.wait(), patience)
-        if any(request.is_navigation_request() for request in self.pending):
+        if self.waits_for_page():
             raise Unanswered("the page did not come in time")
+
+    def waits_for_page(self) -> bool:
+        """Whether a page was asked for that has not come."""
+        return any(request.is_navigation_request() for request in self.pending)
 
 
 class Seat:

@@ -213,7 +213,7 @@ class Reader:
     async def complete(self, words: AccountList, many: int) -> None:
         """Raise Unanswered where the list ended before its own total: a short list would make people vanish."""
         stated = await self.value(words.total) if words.total and words.download is None else None
-        digits = re.sub(r"[.,'\s](?=\d{3})", "", stated or "")
+        digits = re.sub(r"[.,'](?=\d{3})", "", stated or "")
         numbers = re.findall(r"\d+", digits)
         if numbers and many < int(numbers[-1]):
             raise Unanswered(f"the list ended after {many} of {numbers[-1]}")

@@ -82,6 +82,8 @@ class Walker:
             return Unanswered("the browser ended in the middle")
         if trouble := self.view.traffic.document:
             return trouble
+        if self.view.traffic.waits_for_page():
+            return Unanswered("the page did not come in time")
         if "net::" in first:
             return Unanswered("the connection broke")
         return Broken(f"it cannot be done there ({type(error).__name__})")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -309,6 +310,7 @@ def hanging_up(app: Callable[..., Any]) -> Callable[..., Any]:
     def respond(environ: dict[str, Any], start_response: Any) -> Any:
         body = app(environ, start_response)
         if environ.get("rollcall.lost"):
+            environ["rollcall.connection"].shutdown(socket.SHUT_RDWR)
             raise ConnectionAbortedError
         return body
 
@@ -341,7 +343,11 @@ def serve(folder: Path) -> None:
 
     django.setup()
     prepare()
-    server = ThreadedWSGIServer(("127.0.0.1", 0), WSGIRequestHandler)
+    class Handler(WSGIRequestHandler):
+        def get_environ(self) -> Any:
+            return super().get_environ() | {"rollcall.connection": self.connection}
+
+    server = ThreadedWSGIServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     server.set_app(hanging_up(StaticFilesHandler(get_wsgi_application())))
     threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -17,6 +17,7 @@ from connectors.catalogue import variables
 from flows import dummy, presets
 from flows.doors.console import err, fail, out, plainly, show_json, show_table
 from flows.doors.people import Json
+from flows.doors.recorder import record
 from flows.settings import default_mappings, environment, load_settings
 from flows.site import Site
 from flows.trial import Finding, Trial, Verdict
@@ -27,7 +28,8 @@ from mappings.words import suggest
 
 DECIDE = "decide"
 PATIENCE = 20.0  # seconds an app may take to show what it was told, as in runs
-app_app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Apps: list, add, try.")
+app_app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Apps: list, add, try, record.")
+app_app.command("record")(record)
 
 Name = Annotated[str, typer.Argument(help="The app, as its file under apps/ is named.", show_default=False)]
 
