@@ -12,7 +12,7 @@ from connectors.sandbox.scim_patch import operations
 from connectors.sandbox.scim_schema import BadValue
 from connectors.sandbox.scim_twin import ScimTwin
 from connectors.sandbox.store import Row
-from connectors.sandbox.wire import Answer, Call, page_number
+from connectors.sandbox.wire import Answer, Call, Rejection, page_number
 
 TOKEN = "aws-scim-token-of-the-sandbox"
 MOST_CHANGES = 100
@@ -37,6 +37,13 @@ class AwsIdentityCenter(ScimTwin):
 
     def malformed(self, error: ValueError) -> Answer:
         return self.problem(400, f"ValidationException: {error}")
+
+    def unique(self, call: Call, table: str, attribute: str, row: Row) -> None:
+        try:
+            super().unique(call, table, attribute, row)
+        except Rejection:
+            what = "User" if table == "users" else "Group"
+            raise Rejection(self.problem(409, f"ConflictException: {what} already exists")) from None
 
     def checked(self, row: Row) -> Row:
         """One address, marked as primary, is all there can be."""
