@@ -131,11 +131,7 @@ class Entra:
 
     def delete(self, id: str) -> Outcome:
         """1 call. For 30 days it can be restored."""
-        try:
-            self.http.request("DELETE", f"/users/{segment(id)}", doing=f"delete account {id}")
-        except Refused as error:
-            return gone_already(error)
-        return Outcome.DONE
+        return self.users.delete(id, f"delete account {id}")
 
     def entitlements(self) -> Iterator[str]:
         """1 call per page of groups, 1 for licences."""

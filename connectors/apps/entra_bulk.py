@@ -64,7 +64,7 @@ class Writes:
         creates = [write for write in batch if write.verb == "create"]
         if not looked and self.users.key != UPN:
             return set(map(id, creates))
-        names = self.users.deleted_names() if creates and self.users.restore else set()
+        names = self.users.deleted_names() if creates and self.users.restore else frozenset()
         return {id(write) for write in creates if write.attributes.get(UPN, "").casefold() in names}
 
     def created(self, write: Write, looked: bool) -> Written:
@@ -105,6 +105,7 @@ class Writes:
         if write.verb == "update":
             return Ask("PATCH", user, doing, body_of(write.attributes))
         if write.verb == "delete":
+            self.users.deleting()
             return Ask("DELETE", user, doing)
         return Ask("PATCH", user, doing, {"accountEnabled": write.verb == "enable"})
 

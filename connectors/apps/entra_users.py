@@ -7,6 +7,7 @@ user-delta; /entra/architecture/… "Designing for eventual consistency".
 from __future__ import annotations
 
 import re
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
@@ -26,6 +27,7 @@ UNTOLD = (401, 403)
 YOUNG = 60.0  # seconds for which an account may be unknown to some of Entra's replicas
 LAG = 15.0  # seconds that one call waits for a young account to be known
 SHORT_LAG = 4.0  # seconds to look for an account whose making was not answered: Entra itself makes none twice
+FRESH = 10.0  # seconds for which a list of deleted accounts serves a cohort
 CONFLICT = "already exist"
 MANGLED = re.compile(r"^[0-9a-f]{32}(?=.+@)")
 """What Entra puts before the name of a deleted user: the id without hyphens (unverified)."""
@@ -53,6 +55,9 @@ class Users:
         """User principal name -> id, of those that were somebody's manager."""
         self.born: dict[str, float] = {}
         """Accounts made or restored by this process -> when."""
+        self.restorable: tuple[float, frozenset[str]] = (float("-inf"), frozenset())
+        """When the deleted accounts were last listed, and their names."""
+        self.lock = threading.Lock()
 
     def create(self, attributes: Mapping[str, str], looked: bool) -> tuple[Outcome, str]:
         """See App."""
@@ -99,11 +104,30 @@ class Users:
         rows = body.get("value", ())
         return next((row for row in rows if MANGLED.sub("", str(row.get(UPN))).casefold() == name.casefold()), None)
 
-    def deleted_names(self) -> set[str]:
-        """1 call per page: the names of all that can be restored, as they were."""
-        path, doing = "/directory/deletedItems/microsoft.graph.user", "look for deleted accounts"
-        rows = self.http.rows(path, doing, top=str(PAGE))
-        return {MANGLED.sub("", str(row.get(UPN))).casefold() for row in rows}
+    def deleted_names(self) -> frozenset[str]:
+        """The names of all that can be restored, as they were: 1 call per page, none shortly after the last."""
+        with self.lock:
+            read_at, names = self.restorable
+            if time.monotonic() - read_at > FRESH:
+                path, doing = "/directory/deletedItems/microsoft.graph.user", "look for deleted accounts"
+                rows = self.http.rows(path, doing, top=str(PAGE))
+                names = frozenset(MANGLED.sub("", str(row.get(UPN))).casefold() for row in rows)
+                self.restorable = time.monotonic(), names
+            return names
+
+    def delete(self, id: str, doing: str) -> Outcome:
+        """1 call."""
+        self.deleting()
+        try:
+            self.http.request("DELETE", f"/users/{segment(id)}", doing=doing)
+        except Refused as error:
+            return gone_already(error)
+        return Outcome.DONE
+
+    def deleting(self) -> None:
+        """What was listed of deleted accounts is old."""
+        with self.lock:
+            self.restorable = (float("-inf"), frozenset())
 
     def settle(
         self, attributes: Mapping[str, str], doing: str, error: ConnectorError, patience: float = SHORT_LAG
