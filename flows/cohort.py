@@ -210,7 +210,7 @@ def attempt(case: Case, step: Step, run_id: str, results: Mapping[str, StepOutco
             with number:
                 return apply(case, step, run_id, again=number.retry_state.attempt_number > 1)
     except ConnectorError as error:
-        ask(case, step, run_id, str(error))
+        ask(case, step, run_id, str(error), error)
     return StepOutcome.FAILED
 
 

@@ -10,6 +10,7 @@ from tenacity import Retrying, retry_if_result, stop_after_delay, wait_exponenti
 from connectors.base import App, Grants, Outcome
 from connectors.errors import ConnectorError, Mismatch, NeedsHuman, Refused
 from connectors.hr.base import WriteBack
+from flows import pictures
 from flows.case import Case
 from flows.farewells import farewell
 from flows.record import emails, history, holdings, identities, tasks
@@ -33,11 +34,12 @@ def apply(case: Case, step: Step, run_id: str, again: bool = False) -> StepOutco
     try:
         outcome, after = perform(case, step, looked=not again and fresh(case, step, row))
     except NeedsHuman as error:
-        task, _ = ask(case, step, run_id, error.todo or str(error))
-        history.finish(case.site.db, row, StepOutcome.TASK, error=f"task {task.id} for {task.owner}: {error.why}")
+        task, _ = ask(case, step, run_id, error.todo or str(error), error)
+        seen = pictures.beside(None, error.pictures)
+        history.finish(case.site.db, row, StepOutcome.TASK, seen, f"task {task.id} for {task.owner}: {error.why}")
         return StepOutcome.TASK
     except Exception as error:
-        history.finish(case.site.db, row, StepOutcome.FAILED, error=told(error))
+        history.finish(case.site.db, row, StepOutcome.FAILED, pictures.beside(None, pictures.of(error)), told(error))
         raise
     with case.site.db.writing():
         history.finish(case.site.db, row, StepOutcome(outcome.value), after)
@@ -84,7 +86,8 @@ def perform(case: Case, step: Step, looked: bool) -> tuple[Outcome, dict[str, An
         return farewell(case.values, step, app, account_id(case, step, app), READ_BACK_SECONDS)
     else:
         outcome = WRITES[step.verb](app, account_id(case, step, app), step, looked)
-    return outcome, read_back(case, step, app)
+    after = read_back(case, step, app)
+    return outcome, pictures.beside(after, pictures.taken(app)) or after
 
 
 WRITES: dict[Verb, Callable[[Any, str, Step, bool], Outcome]] = {
@@ -232,8 +235,8 @@ def link(case: Case, step: Step) -> None:
     holdings.link(db, person, step.app, case.ids[step.app], key, active, attributes)
 
 
-def ask(case: Case, step: Step, run_id: str, todo: str) -> tuple[TaskRow, bool]:
-    """Open a manual task for the app's owner, unless it is open."""
+def ask(case: Case, step: Step, run_id: str, todo: str, error: ConnectorError | None = None) -> tuple[TaskRow, bool]:
+    """Open a manual task for the app's owner, unless it is open. `error`: what led to it, with its pictures."""
     rules = case.site.rules.apps.get(step.app)
     what = f"{rules.title if rules else step.app}: {step.verb} {step.entitlement or ''}".strip()
     return tasks.open_task(
@@ -243,7 +246,7 @@ def ask(case: Case, step: Step, run_id: str, todo: str) -> tuple[TaskRow, bool]:
         step.verb,
         step.entitlement,
         f"{what} for {case.user_name}",
-        todo_of(case, step, todo),
+        todo_of(case, step, todo) + pictures.told(error.pictures if error else ()),
         rules.owner if rules else "HR",
         case.plan.hash,
         run_id,

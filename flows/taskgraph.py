@@ -84,7 +84,7 @@ def step_body(case: Case, step: Step, run_id: str, results: dict[str, StepOutcom
             results[step.id] = StepOutcome.FAILED
             if isinstance(error, Retryable) and runtime.task_run.run_count <= len(RETRY_DELAYS):
                 raise
-            ask(case, step, run_id, str(error))
+            ask(case, step, run_id, str(error), error)
             return Failed(message=str(error))
         if results[step.id] is StepOutcome.TASK:
             return Completed(name="Manual task", message="a person was asked to do this")
