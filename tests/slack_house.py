@@ -15,7 +15,7 @@ import pytest
 from openapi_core import OpenAPI
 
 from connectors.apps.slack import Slack
-from connectors.base import App
+from connectors.base import App, Write, Written
 from connectors.catalogue import connect
 from connectors.sandbox import Sandbox, TwinControl
 from connectors.sandbox.vendors import slack
@@ -83,6 +83,10 @@ class House:
 
     def make(self, number: int = 1) -> str:
         return str(self.app.create(person(number))[1])
+
+    def written(self, writes: list[Write]) -> list[Written]:
+        """Many writes, batch by batch."""
+        return [told for batch in self.app.batches(writes) for told in self.app.write_many(batch)]
 
     def rows(self, table: str) -> dict[str, dict[str, Any]]:
         """A table of the twin by name or handle."""

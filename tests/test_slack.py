@@ -10,7 +10,7 @@ import pytest
 
 from connectors.apps.slack import SlackGrid
 from connectors.apps.slack_http import SlackHttp
-from connectors.base import Outcome, Sessions
+from connectors.base import Outcome, Sessions, Write
 from connectors.errors import NeedsHuman, Refused, Retryable
 from connectors.http import Throttled, client
 from connectors.sandbox.vendors import slack
@@ -170,7 +170,7 @@ def test_a_write_that_somebody_else_wrote_over_is_made_again(house: House) -> No
     ids = [house.make(1), house.make(2), house.make(3)]
     house.app.grant(ids[0], "@buyers")
     group = house.rows("usergroups")["buyers"]["id"]
-    usergroups = house.app.parts["@"]
+    usergroups = house.app.usergroups
     write, rivals = usergroups.write, [ids[2]]
 
     def overwritten(*given: Any) -> None:
@@ -183,6 +183,33 @@ def test_a_write_that_somebody_else_wrote_over_is_made_again(house: House) -> No
     usergroups.write = overwritten
 
     assert house.app.grant(ids[1], "@buyers") == DONE
+    assert set(house.rows("usergroups")["buyers"]["users"]) == set(ids)
+
+
+def test_many_are_let_in_and_out_in_few_calls(house: House) -> None:
+    ids = [house.make(number) for number in range(1, 31)]
+    names = ("@buyers", "#sales", "workspace:Finch", "Staff")
+    house.app.grant(ids[0], "@buyers")
+    house.twin.clear_log()
+
+    given = [Write("grant", id, entitlement=name) for name in names[:2] for id in ids]
+    few = house.written(given)
+    calls = len([line for line in house.twin.log() if line["method"] == "POST"])
+    rest = house.written([Write("grant", id, entitlement=name) for name in names[2:] for id in ids[:3]])
+    taken = house.written([Write("revoke", id, entitlement="@buyers") for id in ids[1:]])
+
+    assert {each.outcome for each in (*few, *rest, *taken)} <= {DONE, ALREADY} and calls <= 3
+    assert len(few) == 60 and len(rest) == 6 and len(taken) == 29
+    assert house.app.read(ids[0]).entitlements == set(names) and house.app.read(ids[9]).entitlements == {"#sales"}
+
+
+def test_one_among_many_that_cannot_be_let_in_stops_nobody_else(house: House) -> None:
+    ids = [house.make(number) for number in range(1, 4)]
+
+    told = house.written([Write("grant", id, entitlement="@buyers") for id in (*ids, "W0NOBODY")])
+
+    outcomes = {each.id: each.outcome for each in told}
+    assert [outcomes[id] for id in ids] == [DONE] * 3 and isinstance(outcomes["W0NOBODY"], Refused)
     assert set(house.rows("usergroups")["buyers"]["users"]) == set(ids)
 
 

@@ -9,7 +9,7 @@ that the parts name (docs.slack.dev/reference/scim-api; …/methods).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Protocol
 
 from pydantic import BeforeValidator
@@ -18,10 +18,11 @@ from connectors import scim
 from connectors.apps import slack_channels, slack_usergroups, slack_workspaces
 from connectors.apps.slack_channels import Channels
 from connectors.apps.slack_http import SlackHttp
+from connectors.apps.slack_many import ManyWrites
 from connectors.apps.slack_usergroups import Usergroups
 from connectors.apps.slack_workspaces import Workspaces
 from connectors.auth import Auth
-from connectors.base import Grants, Outcome
+from connectors.base import Grants, Outcome, Write, Written
 from connectors.errors import Refused
 from connectors.http import client
 from connectors.surroundings import Surroundings
@@ -74,7 +75,7 @@ class Part(Protocol):
 
 
 class Slack:
-    """Keeps App, Grants, Prepares and Mailboxes."""
+    """Keeps App, Bulk, Grants, Prepares and Mailboxes."""
 
     lists_entitlements = True
 
@@ -82,10 +83,12 @@ class Slack:
         self.name, self.options, self.people, self.http = name, options, people, http
         self.channels = Channels(http, options.team, options.channels, options.grid)
         self.parts: dict[str, Part] = {slack_channels.PREFIX: self.channels}
-        if options.usergroups:
-            self.parts[slack_usergroups.PREFIX] = Usergroups(http, options.team, options.create_groups)
+        self.usergroups = Usergroups(http, options.team, options.create_groups) if options.usergroups else None
+        if self.usergroups:
+            self.parts[slack_usergroups.PREFIX] = self.usergroups
         if options.grid:
             self.parts[slack_workspaces.PREFIX] = Workspaces(http, options.workspaces)
+        self.many = ManyWrites(self)
 
     @property
     def undeclared(self) -> frozenset[str]:
@@ -169,6 +172,14 @@ class Slack:
         doing = f"take {entitlement!r} from {id}"
         part = self.part(entitlement)
         return part.leave(entitlement, id, doing) if part else self.groups(doing).revoke(id, entitlement, looked)
+
+    def batches(self, writes: Iterable[Write]) -> Iterator[list[Write]]:
+        """1 call the first time: what SCIM announces."""
+        return self.many.batches(writes)
+
+    def write_many(self, batch: Sequence[Write], looked: bool = False) -> Iterator[Written]:
+        """As SCIM; 3 calls for a batch about a user group, 1 for people to be let into a channel."""
+        return self.many.written(batch, looked)
 
     # how it is done
 

@@ -47,14 +47,18 @@ class Channels:
                 held.setdefault(str(user["id"]), set()).add(f"{PREFIX}{row['name']}")
         return held
 
+    def invite(self, name: str, user_ids: list[str], doing: str) -> None:
+        """Let these in, 1 call, the first time in a process 2. Refused where one of them is in, or cannot be."""
+        id, users = self.id_of(name, doing), ",".join(user_ids)
+        if self.grid:
+            self.http.tell("admin.conversations.invite", doing, channel_id=id, user_ids=users)
+        else:
+            self.http.tell("conversations.invite", doing, channel=id, users=users)
+
     def join(self, name: str, user_id: str, doing: str) -> Outcome:
         """1 call, the first time in a process 2."""
-        id = self.id_of(name, doing)
         try:
-            if self.grid:
-                self.http.tell("admin.conversations.invite", doing, channel_id=id, user_ids=user_id)
-            else:
-                self.http.tell("conversations.invite", doing, channel=id, users=user_id)
+            self.invite(name, [user_id], doing)
         except Said as error:
             if "already" in error.error:
                 return Outcome.ALREADY

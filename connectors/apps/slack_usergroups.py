@@ -69,18 +69,20 @@ class Usergroups:
 
     def join(self, name: str, user_id: str, doing: str) -> Outcome:
         """3 calls, 4 where the group was disabled or is made."""
-        with self.turn(name):
-            row = self.one(name, doing) or self.made(name, doing)
-            return self.put(row, user_id, True, doing)
+        return self.turn(name, [user_id], True, doing)
 
     def leave(self, name: str, user_id: str, doing: str) -> Outcome:
         """3 calls."""
-        with self.turn(name):
-            row = self.one(name, doing)
-            return self.put(row, user_id, False, doing) if row else Outcome.ALREADY
+        return self.turn(name, [user_id], False, doing)
+
+    def turn(self, name: str, user_ids: list[str], on: bool, doing: str) -> Outcome:
+        """Let all of these into the group, or out of it: as many calls as for one."""
+        with self.alone(name):
+            row = self.one(name, doing) or (self.made(name, doing) if on else None)
+            return self.put(row, user_ids, on, doing) if row else Outcome.ALREADY
 
     @contextmanager
-    def turn(self, name: str) -> Iterator[None]:
+    def alone(self, name: str) -> Iterator[None]:
         """Nobody else in this process writes the group meanwhile; what was seen of groups is forgotten."""
         with self.lock:
             mine = self.locks.setdefault(handle(name), threading.Lock())
@@ -90,21 +92,21 @@ class Usergroups:
             finally:
                 self.seen = None
 
-    def put(self, row: Row, user_id: str, on: bool, doing: str) -> Outcome:
+    def put(self, row: Row, user_ids: list[str], on: bool, doing: str) -> Outcome:
         """Write the list until it shows what was written."""
-        if (user_id in row["users"]) == on:
+        if so(row, user_ids, on):
             return Outcome.ALREADY
         for _ in range(TRIES):
-            self.write(row, user_id, on, doing)
+            self.write(row, user_ids, on, doing)
             row = row | {"users": self.users(row, doing), "date_delete": 0}
-            if (user_id in row["users"]) == on:
+            if so(row, user_ids, on):
                 return Outcome.DONE
         why = f"others write the user group {name_of(row)} all the time"
         raise Retryable(self.http.app, doing, why, "Run again later.")
 
-    def write(self, row: Row, user_id: str, on: bool, doing: str) -> None:
-        """One write: the list with or without the member."""
-        users = [id for id in row["users"] if id != user_id] + ([user_id] if on else [])
+    def write(self, row: Row, user_ids: list[str], on: bool, doing: str) -> None:
+        """One write: the list with or without these members."""
+        users = [id for id in row["users"] if id not in user_ids] + (user_ids if on else [])
         at = {"usergroup": str(row["id"]), **self.where}
         if not users:
             self.http.tell("usergroups.disable", doing, **at)
@@ -140,6 +142,11 @@ class Usergroups:
                 return there
             raise
         return {**made, "users": made.get("users") or []}
+
+
+def so(row: Row, user_ids: list[str], on: bool) -> bool:
+    """Whether all of these are in the group, or none."""
+    return all((id in row["users"]) == on for id in user_ids)
 
 
 def handle(name: str) -> str:
