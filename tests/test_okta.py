@@ -148,6 +148,7 @@ def test_the_limits_of_the_preset_are_those_that_okta_enforces() -> None:
 
 
 def test_who_is_deprovisioned_is_found_and_listed(house: House) -> None:
+    house.twin.options(index_delay=2)
     id = house.make(active=False)
     house.app.disable(id)
 

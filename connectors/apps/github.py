@@ -215,9 +215,7 @@ class GitHub(Authorisations, Maintains):
             raise error
         if login := self.people.login_of(address, doing):
             return Outcome.ALREADY, login
-        todo = (
-            f"Find the member with this address, and have them sign in through the SSO once; or tell Rollcall: {doing}."
-        )
+        todo = "Find the member with this address, and have them sign in to GitHub through the SSO once."
         raise Refused(self.name, doing, f"{error.why}; which login it is, GitHub does not tell", todo, 422)
 
     def reinvited(self, invitation: Row, team: Row, wanted: bool, doing: str) -> Outcome:

@@ -105,7 +105,7 @@ class GitHub(Teams, Access, Graph):
         login = str(invitation["login"] or address.partition("@")[0].replace(".", "-"))
         self.store["invitations"].drop(str(invitation["id"]))
         role = "admin" if invitation["role"] == "admin" else "member"
-        self.new_member(login, address, role)
+        self.new_member(login, address, role, own="" if invitation["email"] else f"{login}@home.example")
         for team in invitation["team_ids"]:
             self.put_in_team(self.store, str(team), login)
         return user(login)

@@ -60,8 +60,9 @@ class People(Twin):
 
     # members
 
-    def new_member(self, login: str, address: str, role: str = "member") -> Row:
-        row = {"id": login, "login": login, "role": role, "state": "active", "address": address}
+    def new_member(self, login: str, address: str, role: str = "member", own: str = "") -> Row:
+        """`own`: the address that the person's GitHub account knows, where it is not that of the SSO."""
+        row = {"id": login, "login": login, "role": role, "state": "active", "address": own or address}
         if self.saml:
             identity = {"id": login, "guid": f"guid-{login}", "login": login, "nameId": address}
             self.store["identities"].put(login.casefold(), identity)

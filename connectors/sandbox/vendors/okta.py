@@ -85,7 +85,7 @@ class Okta(Groups, Credentials):
     def answer(self, call: Call, fault: Fault | None) -> Answer:
         """With the headers that tell how much of the limit is left."""
         if self.concurrent:
-            return self.limited(0, 1)
+            return self.limited(0, MINUTE)
         answer = super().answer(call, fault)
         meter = next((m for m in self.meters if m.counts(f"{call.method} {call.path}")), None)
         if meter is None or any(name == "X-Rate-Limit-Limit" for name, _ in answer.headers):

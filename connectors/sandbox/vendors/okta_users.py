@@ -104,9 +104,12 @@ class Users(Twin):
         return json_answer(200, shown(self.user(call)))
 
     def user(self, call: Call, id: str = "") -> Row:
-        """By id, login, or the part of a login before the @ where only one has it."""
+        """By id, login, or the part of a login before the @ where only one has it. Who is deactivated is found by id
+        alone, in case Okta does the same: it is not documented."""
         asked = id or call.params["id"]
         found = call["users"].rows.get(asked) or self.by_login(call, asked)
+        if found and found["id"] != asked and self.settled(found)["status"] == "DEPROVISIONED":
+            found = None
         if not found and "@" not in asked:
             short = [u for u in call["users"].rows.values() if u["profile"]["login"].partition("@")[0] == asked]
             found = short[0] if len(short) == 1 else None
