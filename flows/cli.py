@@ -50,6 +50,7 @@ DOORS = {
     "adopt": "identity:adopt",
     "app": "apps:app_app",
     "capabilities": "capabilities:capabilities",
+    "test-drive": "drive:test_drive",
     "access": "record:access",
     "history": "exceptions:history",
     "task": "record:task_app",

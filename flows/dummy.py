@@ -46,9 +46,15 @@ def departments(rules: Rules) -> list[str]:
 
 @dataclass(frozen=True)
 class Note:
-    """A file that says which account a trial is about to make, or has made."""
+    """A file that says which account a trial or test drive is about to make at an app, or has made."""
 
-    path: Path
+    home: Path
+    app: str
+
+    @property
+    def path(self) -> Path:
+        """Among what else is kept of the app."""
+        return self.home / "apps" / self.app / "trial.json"
 
     def write(self, key: str, id: str = "") -> None:
         """To be called before the account is made, and again when its id is known."""

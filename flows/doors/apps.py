@@ -1,4 +1,4 @@
-"""Commands about apps: list, add, try."""
+"""Commands about apps: list, add, record, try."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def trial(site: Site, name: str, key: str, entitlement: str, patience: float) ->
     attributes = attributes_of(rules, values_of(someone))
     if rules.key not in attributes:
         fail(f"app try: apps/{name}.yaml gives no value for its key {rules.key!r}", 1)
-    note = dummy.Note(site.settings.home / "apps" / name / "trial.json")
+    note = dummy.Note(site.settings.home, name)
     return Trial(site.app(name), rules, attributes, note, patience, entitlement or given(site, name))
 
 
