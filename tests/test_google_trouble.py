@@ -182,8 +182,8 @@ def test_a_group_that_follows_a_query_says_so(house: House) -> None:
     id = house.make()
 
     for verb in (house.app.grant, house.app.revoke):
-        with pytest.raises(Refused, match="The members of 'Everybody' follow its query"):
-            verb(id, "Everybody")
+        with pytest.raises(Refused, match="The members of 'Everyone in Sales' follow its query"):
+            verb(id, "Everyone in Sales")
 
 
 def test_two_groups_of_one_name_are_not_guessed_between(house: House) -> None:

@@ -47,6 +47,12 @@ READ_ONLY = ("id", "kind", "etag", "aliases", "customerId", "creationTime", "isA
 SECRET = ("password", "hashFunction", "made")
 UNITS = ("/", "/Staff", "/Staff/Engineering", "/Staff/Sales", "/Contractors", "/Leavers")
 
+GROUPS = (
+    ("0cyclists", "Cyclists", ""),
+    ("0everyone-in-sales", "Everyone in Sales", "user.organizations.exists(org, org.department=='Sales')"),
+)
+"""Id, name, and the query of those that gather their members by themselves."""
+
 
 class Google(Business):
     """Users with aliases, kept by id; a search may be behind what was written."""
@@ -89,8 +95,9 @@ class Google(Business):
     def seed(self) -> None:
         for path in UNITS:
             self.store["orgunits"].put(path, unit(path))
-        dynamic = {"id": "0dynamic", "email": f"everybody@{DOMAINS[0]}", "name": "Everybody", "description": ""}
-        self.store["groups"].put("0dynamic", dynamic | {"query": "user.organizations.exists(org, true)"})
+        for id, name, query in GROUPS:
+            row = {"id": id, "email": f"{id[1:]}@{DOMAINS[0]}", "name": name, "description": ""}
+            self.store["groups"].put(id, row | ({"query": query} if query else {}))
         admin: Row = {"id": self.next_id(), "primaryEmail": ADMIN, "isAdmin": True, "made": 0.0}
         name = {"givenName": "Ada", "familyName": "Admin", "fullName": "Ada Admin"}
         self.store["users"].put(admin["id"], BLANK | admin | {"name": name, "creationTime": now()})

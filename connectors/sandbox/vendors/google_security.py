@@ -136,8 +136,8 @@ def client_id(row: Row) -> str:
 
 
 def number(row: Row) -> int:
-    """A number for a row, always the same."""
-    return int(str(row["id"]).replace("-", "")[:8], 16)
+    """A number for a row, always the same; Google's are int32."""
+    return int(str(row["id"]).replace("-", "")[:7], 16)
 
 
 def token(row: Row) -> Row:
