@@ -5,7 +5,6 @@ Sources: MS-ADTS (3.1.1.3.1.5 passwords, 3.1.1.5.3.7 undelete, 3.1.1.3.4.1 contr
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,14 +13,13 @@ import ldap3
 from connectors.base import Outcome
 from connectors.errors import Refused
 from connectors.ldap_directory import Directory, random_password
-from connectors.ldap_entries import Entry, both, equals, filled, split
+from connectors.ldap_entries import FORBIDDEN, Entry, both, equals, filled, split
 from connectors.ldap_errors import LdapRefused
 from connectors.ldap_groups import Group
 from connectors.ldap_values import changes
 
 SHOW_DELETED = ("1.2.840.113556.1.4.417", True, None)
 LONGEST_LOGON = 20  # characters of a user's sAMAccountName
-FORBIDDEN = re.compile(r'["/\\\[\]:;|=,+*?<>@\x00-\x1f]')
 NUMBERS = 1000
 
 

@@ -12,6 +12,8 @@ from ldap3.utils.conv import escape_filter_chars
 PLACE = re.compile(r"\{([\w-]+)\}")
 SPECIAL = re.compile(r'([\\,+"<>;=])')
 ESCAPED = re.compile(r"((?:\\[0-9A-Fa-f]{2})+)|\\(.)")
+FORBIDDEN = re.compile(r'["/\\\[\]:;|=,+*?<>@\x00-\x1f]')
+"""What no sAMAccountName has (MS-SAMR 3.1.1.6; learn.microsoft.com, ad-schema, a-samaccountname)."""
 NUMBERS = 50  # how far a name that is taken is counted up
 
 

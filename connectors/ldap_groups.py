@@ -12,7 +12,7 @@ from typing import NamedTuple
 import ldap3
 
 from connectors.errors import Refused
-from connectors.ldap_entries import Entry, both, equals, escape, normal
+from connectors.ldap_entries import FORBIDDEN, Entry, both, equals, escape, normal
 from connectors.ldap_errors import CLASS_VIOLATION, EXISTS, NO_ATTRIBUTE, UNWILLING, VALUE_EXISTS, LdapRefused
 from connectors.ldap_options import GroupOptions
 from connectors.ldap_wire import Wire
@@ -186,7 +186,7 @@ class Groups:
         dn = f"{self.options.name}={escape(name)},{self.options.base}"
         values: dict[str, list[str | bytes]] = {self.options.name: [name]}
         if self.ad:
-            values["sAMAccountName"] = [name]
+            values["sAMAccountName"] = [FORBIDDEN.sub("", name)]
         elif self.options.member_is == "dn":
             values[self.options.member] = [self.options.placeholder or account.dn]
         try:

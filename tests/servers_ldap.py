@@ -135,6 +135,9 @@ def found(program: str) -> str:
 
 SLAPD = """
 {includes}
+attributetype ( 1.3.6.1.4.1.24552.500.1.1.1.13 NAME 'sshPublicKey'
+  EQUALITY octetStringMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.40 )
+objectclass ( 1.3.6.1.4.1.24552.500.1.1.2.0 NAME 'ldapPublicKey' SUP top AUXILIARY MAY ( sshPublicKey $ uid ) )
 modulepath {modules}
 moduleload back_mdb
 moduleload ppolicy
@@ -340,7 +343,8 @@ class SambaDomain(LdapServer):
         """Make a group; returns its DN."""
         dn = f"CN={name},{below},{DOMAIN}"
         lines = "".join(f"member: {member}\n" for member in members)
-        self.admin.modify(f"dn: {dn}\nobjectClass: group\ncn: {name}\nsAMAccountName: {name}-{below[3:]}\n{lines}")
+        logon = f"{name} {random.randrange(10**6)}"
+        self.admin.modify(f"dn: {dn}\nobjectClass: group\ncn: {name}\nsAMAccountName: {logon}\n{lines}")
         return dn
 
     def sign_in(self, dn: str, password: str) -> bool:
