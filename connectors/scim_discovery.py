@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from connectors.errors import Refused
 from connectors.http import Http
-from connectors.scim_attributes import member
+from connectors.scim_attributes import CORE, Attribute, member, parse
 
 OPERATIONS = 1000
+COMMON = ("id", "externalid", "meta", "schemas")
+"""What every resource has, and few schemas list (RFC 7643 §3.1)."""
 PAYLOAD = 1_048_576
 """Of a server that announces bulk without its bounds: the numbers of RFC 7643 §8.5."""
 
@@ -55,12 +57,21 @@ class Discovery:
                 self.known = announced_in(self.page())
             return self.known
 
-    def page(self) -> Any:
+    def page(self, path: str = "/ServiceProviderConfig") -> Any:
         """The page; None where there is none. A server that is down raises."""
         try:
-            return self.http.json("GET", "/ServiceProviderConfig", doing="read what the server announces")
+            return self.http.json("GET", path, doing="read what the server announces")
         except Refused:
             return None
+
+    def doubts(self, fields: Iterable[str], groups: bool) -> list[str]:
+        """2 calls: what of the app's YAML the server's own pages contradict, in words. Nothing where there are none."""
+        strange = unknown(resources(self.page("/Schemas")), fields)
+        found = [f"its schemas do not have {', '.join(strange)}"] if strange else []
+        kinds = [str(member(each, "endpoint") or "").strip("/") for each in resources(self.page("/ResourceTypes"))]
+        if groups and kinds and "Groups" not in kinds:
+            found.append("it names no /Groups (say `groups: false`)")
+        return found
 
     def no_bulk(self) -> None:
         """Bulk was seen not to work."""
@@ -92,3 +103,31 @@ def bounds(bulk: Any) -> BulkBounds | None:
 def number(value: Any, otherwise: int) -> int:
     """A number, also as text."""
     return int(value) if isinstance(value, (int, str)) and str(value).isdigit() else otherwise
+
+
+def resources(page: Any) -> list[Any]:
+    """The resources of a list, with or without its envelope (RFC 7644 §4); none where it is no list."""
+    found = member(page, "Resources") if isinstance(page, Mapping) else page
+    return [each for each in found if isinstance(each, Mapping)] if isinstance(found, list) else []
+
+
+def unknown(schemas: list[Any], fields: Iterable[str]) -> list[str]:
+    """The fields that none of the schemas describes; none where the core schema itself is not described."""
+    known = {str(member(each, "id")).lower(): described(member(each, "attributes")) for each in schemas}
+    if not known.get(CORE.lower()):
+        return []
+    return [name for name in fields if not is_known(parse(name), known)]
+
+
+def is_known(attribute: Attribute, known: Mapping[str, Mapping[str, set[str]]]) -> bool:
+    """Whether its schema has the attribute, and the part of it that is meant."""
+    if not attribute.urn and attribute.name.lower() in COMMON:
+        return True
+    parts = known.get((attribute.urn or CORE).lower(), {}).get(attribute.name.lower())
+    return parts is not None and (not attribute.sub or not parts or attribute.sub.lower() in parts)
+
+
+def described(attributes: Any) -> dict[str, set[str]]:
+    """Name of each attribute of a schema -> the names of its parts, in small letters."""
+    listed = [each for each in attributes if isinstance(each, Mapping)] if isinstance(attributes, list) else []
+    return {str(member(each, "name")).lower(): set(described(member(each, "subAttributes"))) for each in listed}

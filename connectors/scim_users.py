@@ -60,10 +60,11 @@ class Scim:
         return frozenset(self.options.cannot)
 
     def check(self) -> str:
-        """2 calls: users, and what the server announces."""
+        """4 calls: users, and the three pages on which servers tell what they are."""
         body = self.http.json("GET", "/Users", doing="check the connection", params={"startIndex": 1, "count": 1})
         total = (body or {}).get("totalResults", "some")
-        return f"{self.title} answers as SCIM, shows {total} accounts, and {self.discovery.announced().words()}."
+        told = [self.discovery.announced().words(), *self.discovery.doubts(self.fields, self.options.groups)]
+        return f"{self.title} answers as SCIM, shows {total} accounts, {'; '.join(told)}."
 
     def accounts(self) -> Iterator[Account]:
         """1 call per page."""

@@ -49,15 +49,16 @@ def pagerduty_keys(document: Document) -> None:
 def atlassian_quirks(document: Document) -> None:
     """PATCH: the list is spelt `operations` and its values have no type; RFC 7644 and the example beside it say
     `Operations`, and values of all kinds. `schemas` and `externalId` are read-only by their schema, and required or
-    the client's own by the texts beside it. What the server announces is a text. Of credentials OAuth alone is named;
-    the examples have the directory's key as bearer token, which the test asserts."""
+    the client's own by the texts beside it. What the server tells of itself is a text. Of credentials OAuth alone is
+    named; the examples have the directory's key as bearer token, which the test asserts."""
     for kind in ("ScimUser", "ScimGroup"):
         for name in ("schemas", "externalId", "members"):
             document["components"]["schemas"][kind]["properties"].get(name, {}).pop("readOnly", None)
     document["security"] = []
-    config = document["paths"]["/scim/directory/{directoryId}/ServiceProviderConfig"]["get"]["responses"]["200"]
-    for content in config["content"].values():
-        content["schema"] = {}
+    for page in ("ServiceProviderConfig", "Schemas", "ResourceTypes"):
+        answer = document["paths"][f"/scim/directory/{{directoryId}}/{page}"]["get"]["responses"]["200"]
+        for content in answer["content"].values():
+            content["schema"] = {}
     for path in document["paths"].values():
         for call in path.values():
             call.pop("security", None) if isinstance(call, dict) else None
@@ -142,7 +143,7 @@ def watched(request: pytest.FixtureRequest, sandbox: Sandbox) -> Watched:
     assert isinstance(app, Scim)
     description = Description(case.file, case.amend)
     headers = {"Authorization": case.authorization.format(environment[SECRET[case.preset]])}
-    besides = r"GET (/scim/v2)?(/[a-z]+/[^/]+)?(/api/0/organizations/[^/]+/scim/v2)?/ServiceProviderConfig"
+    besides = r"GET .*/(ServiceProviderConfig|Schemas|ResourceTypes)"  # asked for, and not there
     held = hold(app.http.client, description, under=f"/{case.preset}", headers=headers, besides=besides)
     return Watched(app, held, case)
 

@@ -116,13 +116,14 @@ class House:
         self.users: dict[str, dict[str, Any]] = {"1": {"id": "1", "userName": ADA["userName"], "active": True}}
         self.groups: dict[str, dict[str, Any]] = {"g1": {"id": "g1", "displayName": "Sales", "members": []}}
         self.sent = list[Asked]()
+        self.pages = dict[str, Any]()
 
     def __call__(self, asked: Asked) -> Said:
         self.sent.append(asked)
         kind, _, id = asked.path.strip("/").partition("/")
         rows = self.users if kind == "Users" else self.groups if kind == "Groups" else {}
         if kind not in ("Users", "Groups"):
-            return Said(404)
+            return Said(200, self.pages[kind]) if kind in self.pages else Said(404)
         if id:
             return Said(200, rows[id]) if id in rows else Said(404)
         if asked.method == "POST":
@@ -242,5 +243,25 @@ def test_a_server_that_has_no_filter_is_not_asked_for_one(house: House, server: 
 
 
 def test_the_doctor_is_told_what_the_server_announces(house: House, server: Scripted, without_patch: str) -> None:
-    assert "shows 1 accounts, and announces nothing" in app_at(server.url).check()
-    assert "announces filters" in app_at(without_patch).check()
+    assert app_at(server.url).check() == "SSO answers as SCIM, shows 1 accounts, announces nothing."
+    assert "announces filters." in app_at(without_patch).check()
+
+
+def test_the_doctor_is_told_what_the_server_does_not_know(house: House, server: Scripted) -> None:
+    core = "urn:ietf:params:scim:schemas:core:2.0:User"
+    emails = {"name": "Emails", "subAttributes": [{"name": "value"}, {"name": "type"}]}
+    house.pages = {
+        "Schemas": {"Resources": [{"id": core, "attributes": [{"name": "userName"}, emails]}]},
+        "ResourceTypes": [{"id": "User", "endpoint": "/Users"}],
+    }
+
+    told = app_at(server.url).check()
+
+    assert told.endswith("; its schemas do not have title; it names no /Groups (say `groups: false`).")
+
+
+@pytest.mark.parametrize("page", [{}, [], "nonsense", {"Resources": "nonsense"}, {"Resources": [{"id": 7}]}])
+def test_pages_of_another_shape_raise_no_doubts(house: House, server: Scripted, page: Any) -> None:
+    house.pages = dict.fromkeys(("ServiceProviderConfig", "Schemas", "ResourceTypes"), page)
+
+    assert "do not have" not in app_at(server.url).check()

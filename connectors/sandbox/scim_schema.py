@@ -91,9 +91,9 @@ GROUP_ATTRIBUTES = (
 )
 EXTERNAL_ID = Attribute("externalId", exact=True)
 SCHEMAS = {
-    USER: ("User", "User account", USER_ATTRIBUTES),
-    GROUP: ("Group", "Group", GROUP_ATTRIBUTES),
-    ENTERPRISE: ("EnterpriseUser", "Enterprise user", ENTERPRISE_ATTRIBUTES),
+    USER: ("User", "User account"),
+    GROUP: ("Group", "Group"),
+    ENTERPRISE: ("EnterpriseUser", "Enterprise user"),
 }
 
 
@@ -135,9 +135,9 @@ def fitted_one(attribute: Attribute, value: Any) -> Any:
     return cleaned(attribute.sub, value) if attribute.sub else value
 
 
-def resource_types(base: str) -> list[Row]:
-    extension = [{"schema": ENTERPRISE, "required": False}]
-    kinds: list[tuple[str, str, list[Row]]] = [("User", USER, extension), ("Group", GROUP, [])]
+def resource_types(base: str, groups: bool = True, extended: bool = True) -> list[Row]:
+    extension = [{"schema": ENTERPRISE, "required": False}] if extended else []
+    kinds: list[tuple[str, str, list[Row]]] = [("User", USER, extension), *([("Group", GROUP, [])] if groups else [])]
     return [
         {
             "schemas": ["urn:ietf:params:scim:schemas:core:2.0:ResourceType"],
@@ -153,17 +153,20 @@ def resource_types(base: str) -> list[Row]:
     ]
 
 
-def schemas(base: str) -> list[Row]:
+def schemas(base: str, users: tuple[Attribute, ...], groups: bool = True, extended: bool = True) -> list[Row]:
+    """As far as the server has them: users with these attributes, groups, the enterprise extension."""
+    kept = {USER: users, **({GROUP: GROUP_ATTRIBUTES} if groups else {})}
+    kept |= {ENTERPRISE: ENTERPRISE_ATTRIBUTES} if extended else {}
     return [
         {
             "schemas": ["urn:ietf:params:scim:schemas:core:2.0:Schema"],
             "id": urn,
-            "name": name,
-            "description": description,
+            "name": SCHEMAS[urn][0],
+            "description": SCHEMAS[urn][1],
             "attributes": [each.described() for each in attributes],
             "meta": {"resourceType": "Schema", "location": f"{base}/Schemas/{urn}"},
         }
-        for urn, (name, description, attributes) in SCHEMAS.items()
+        for urn, attributes in kept.items()
     ]
 
 

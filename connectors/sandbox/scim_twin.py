@@ -59,19 +59,25 @@ class ScimTwin(Members, Batches):
         return (*users, *(groups if self.has_groups else ()), *self.discovery(), *self.batch_routes())
 
     def discovery(self) -> Sequence[Route]:
-        base, root = self.base, self.root
+        """Where the server tells what it is; vendors that tell nothing have none."""
+        base = self.base
         return (
             route(f"{base}/.search", post=self.search_all),
             route(f"{base}/ServiceProviderConfig", get=lambda call: scim(200, self.config(call))),
-            route(f"{base}/ResourceTypes", get=lambda call: listed(resource_types(root(call)))),
-            route(f"{base}/ResourceTypes/{{id}}", get=lambda call: self.described(call, resource_types(root(call)))),
-            route(f"{base}/Schemas", get=lambda call: listed(schemas(root(call)))),
-            route(f"{base}/Schemas/{{id}}", get=lambda call: self.described(call, schemas(root(call)))),
+            route(f"{base}/ResourceTypes", get=lambda call: listed(self.types(call))),
+            route(f"{base}/ResourceTypes/{{id}}", get=lambda call: self.described(call, self.types(call))),
+            route(f"{base}/Schemas", get=lambda call: listed(self.schemas(call))),
+            route(f"{base}/Schemas/{{id}}", get=lambda call: self.described(call, self.schemas(call))),
         )
 
     def config(self, call: Call) -> Row:
-        """ServiceProviderConfig."""
         return provider_config(self.root(call), self.most, self.most_operations, self.most_bytes)
+
+    def types(self, call: Call) -> list[Row]:
+        return resource_types(self.root(call), self.has_groups, self.extended)
+
+    def schemas(self, call: Call) -> list[Row]:
+        return schemas(self.root(call), self.user_attributes, self.has_groups, self.extended)
 
     def described(self, call: Call, rows: list[Row]) -> Answer:
         found = next((row for row in rows if row["id"] == call.params["id"]), None)

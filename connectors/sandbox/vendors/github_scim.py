@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from connectors.sandbox.quotas import Limit
 from connectors.sandbox.scim_body import ERROR, scim
 from connectors.sandbox.scim_patch import operations
 from connectors.sandbox.scim_schema import ENTERPRISE
 from connectors.sandbox.scim_twin import ScimTwin
 from connectors.sandbox.store import Row
-from connectors.sandbox.wire import Answer, Call
+from connectors.sandbox.wire import Answer, Call, Route
 
 CORE = "urn:ietf:params:scim:schemas:core:2.0:User"
 
@@ -19,6 +21,10 @@ class GithubScim(ScimTwin):
     quotas = (Limit(5000, 3600),)
     most_operations = 0
     extended = False
+
+    def discovery(self) -> Sequence[Route]:
+        """Nothing is told; the description has no such pages."""
+        return ()
 
     def problem(self, status: int, message: str, *headers: tuple[str, str]) -> Answer:
         """The status is a number here."""

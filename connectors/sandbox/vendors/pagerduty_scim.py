@@ -37,11 +37,17 @@ class PagerdutyScim(ScimTwin):
         return uuid4().hex[:26].upper()
 
     def config(self, call: Call) -> Row:
-        return super().config(call) | {"meta": {"resourceType": "ServiceProviderConfig"}}
+        return bare(super().config(call))
+
+    def types(self, call: Call) -> list[Row]:
+        return [bare(each) for each in super().types(call)]
+
+    def schemas(self, call: Call) -> list[Row]:
+        return [bare(each) for each in super().schemas(call)]
 
     def whole(self, call: Call, table: str, row: Row, derived: bool = True) -> Row:
         """Of meta the kind alone is shown."""
-        return super().whole(call, table, row, derived) | {"meta": {"resourceType": "User"}}
+        return bare(super().whole(call, table, row, derived))
 
     def create_user(self, call: Call) -> Answer:
         if call.json().get("active") is False:
@@ -66,6 +72,11 @@ class PagerdutyScim(ScimTwin):
     def saved(self, call: Call, old: Row, row: Row, status: int) -> Answer:
         """204 for somebody who was deleted by it."""
         return super().saved(call, old, row, status if row["active"] else 204)
+
+
+def bare(row: Row) -> Row:
+    """With its kind as the only thing in meta."""
+    return row | {"meta": {"resourceType": row["meta"]["resourceType"]}}
 
 
 TWIN = PagerdutyScim

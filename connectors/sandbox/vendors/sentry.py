@@ -45,6 +45,10 @@ class Sentry(ScimTwin):
             *super().make_routes(),
         )
 
+    def discovery(self) -> Sequence[Route]:
+        """Nothing is told; the description has no such pages."""
+        return ()
+
     def problem(self, status: int, message: str, *headers: tuple[str, str]) -> Answer:
         return json_answer(status, {"detail": message}, *headers)
 
