@@ -81,10 +81,10 @@ class Call(Words):
         """Make the call with its own body."""
         return self.carry({}, http, doing, **at)
 
-    def carry(self, fields: Mapping[str, Any], http: Http, doing: str, wrap: str = "", **at: Any) -> httpx.Response:
-        """Make the call with these fields besides its own, below `wrap`."""
+    def carry(self, fields: Mapping[str, Any], http: Http, doing: str, **at: Any) -> httpx.Response:
+        """Make the call with these fields besides its own."""
         own = places.filled(self.body, places.moments() | at)
-        return self.deliver(nested({**own, **fields}, wrap), http, doing, **at)
+        return self.deliver(nested({**own, **fields}), http, doing, **at)
 
     def deliver(
         self, body: Mapping[str, Any], http: Http, doing: str, headers: Mapping[str, str] | None = None, **at: Any

@@ -70,11 +70,11 @@ def drop(body: Any, path: str) -> None:
         there.pop(last, None)
 
 
-def nested(values: Mapping[str, Any], under: str = "") -> dict[str, Any]:
-    """A body out of dotted names, the whole of it below `under` where that is given."""
+def nested(values: Mapping[str, Any]) -> dict[str, Any]:
+    """A body out of dotted names."""
     body: dict[str, Any] = {}
     for path, value in values.items():
-        put(body, f"{under}.{path}" if under else path, value)
+        put(body, path, value)
     return body
 
 

@@ -81,7 +81,7 @@ class Rest:
         given = {field: value for field, value in attributes.items() if value != ""}
         first = {field: value for field, value in given.items() if not call.fields or field in call.fields}
         try:
-            response = call.carry(self.body(first, doing), self.http, doing, call.wrap, key=key)
+            response = call.carry(self.body(first, doing), self.http, doing, key=key)
         except ConnectorError as error:
             return self.settle(key, error)
         body = self.http.body(response, doing)
@@ -235,7 +235,7 @@ class Rest:
             if body and call.whole:
                 replaced(self, call, id, body, doing)
             elif body:
-                call.carry(body, self.http, doing, call.wrap, id=id)
+                call.carry(body, self.http, doing, id=id)
         if left:
             what = f"apps/{self.name}.yaml declares no `users.update` for {', '.join(left)}"
             raise NeedsHuman(self.name, doing, what, self.by_hand("update"))

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
+import httpx
 from pydantic import BeforeValidator, Field, model_validator
 
-from connectors import values
+from connectors import places, values
 from connectors.answers import Failure
 from connectors.auth import Auth
 from connectors.belongings import Belongings
-from connectors.calls import Call, Readable, Reading
+from connectors.calls import Body, Call, Readable, Reading
+from connectors.fields import nested
+from connectors.http import Http
 from connectors.listing import Listing
 from connectors.pages import Paging
 from mappings.words import Words, as_list
@@ -38,7 +42,9 @@ class Write(Call):
     """A call that carries the account's attributes."""
 
     wrap: str = ""
-    """The object they are sent in (dotted); empty: the body itself."""
+    """The object they and `body` are sent in (dotted); empty: the body itself."""
+    beside: Body = Field(default_factory=dict)
+    """What is always sent outside that object, by dotted field names."""
     fields: tuple[str, ...] = ()
     """The only attributes that this call takes; left out: all."""
     whole: bool = False
@@ -47,6 +53,13 @@ class Write(Call):
     """What of an account that was read is not sent back (dotted): what only the server may write."""
     if_match: bool = False
     """Whether the ETag that came with the account goes with it as If-Match; a conflict (409, 412) reads it again."""
+
+    def carry(self, fields: Mapping[str, Any], http: Http, doing: str, **at: Any) -> httpx.Response:
+        """Make the call with these fields besides its own, below `wrap`."""
+        known = places.moments() | at
+        own, beside = places.filled(self.body, known), places.filled(self.beside, known)
+        inside = {f"{self.wrap}.{name}" if self.wrap else name: value for name, value in {**own, **fields}.items()}
+        return self.deliver(nested({**beside, **inside}), http, doing, **at)
 
 
 class Create(Write):
