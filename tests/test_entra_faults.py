@@ -180,6 +180,16 @@ def test_one_throttled_request_of_a_batch_is_sent_again_alone(house: House) -> N
     assert house.lines() == ["POST /$batch"] * 2
 
 
+def test_a_write_that_met_another_is_sent_again(house: House) -> None:
+    """Entra turns away (409) a write to what another one is changing."""
+    ids = [house.app.create(person(n))[1] for n in range(3)]
+    house.twin.faults([{"match": "^(PATCH|POST) .*(members|groups/)", "kind": "409", "times": 2}])
+
+    assert house.app.grant(ids[0], "Staff") == DONE and house.members("Staff") == {ids[0]}
+    house.twin.faults([{"match": f"^PATCH .*{ids[1]}", "kind": "409", "times": 1}])
+    assert list(house.app.http.many(asks(house, *ids))) == [None] * 3 and heads(house) == 3
+
+
 def test_each_request_of_a_batch_has_a_fate_of_its_own(house: House) -> None:
     ids = [house.app.create(person(n))[1] for n in range(2)]
     house.twin.faults([{"match": f"^PATCH .*{ids[1]}", "kind": "503", "times": 1}])

@@ -73,9 +73,10 @@ class Entra:
     def accounts(self) -> Iterator[Account]:
         """1 call per page of users and of groups, and 1 per 20 groups for their members."""
         held = self.groups.by_user()
-        only = {} if self.options.guests else {"filter": "userType eq 'Member'"}
         asked = {name.removeprefix("$"): value for name, value in self.users.query.items()}
-        for user in self.http.rows("/users", "list accounts", **asked, **only, top=str(PAGE)):
+        for user in self.http.rows("/users", "list accounts", **asked, top=str(PAGE)):
+            if user.get("userType") == "Guest" and not self.options.guests:
+                continue
             names = {*held.get(str(user["id"]), ()), *self.licences.held(user)}
             yield account(user, self.key, self.fields, names)
 
@@ -98,11 +99,11 @@ class Entra:
     def holds_address(self, address: str) -> bool:
         """2 calls: users and groups, by mail, name and alias."""
         doing = f"look for the address {address}"
-        alias = f"mail eq {quoted(address)} or proxyAddresses/any(p:p eq {quoted('smtp:' + address)})"
-        by_name = f"{UPN} eq {quoted(address)} or {alias}"
+        aliases = [f"proxyAddresses/any(p:p eq {quoted(kind + address)})" for kind in ("smtp:", "SMTP:")]
+        alias = " or ".join([f"mail eq {quoted(address)}", *aliases])
         return any(
             next(self.http.rows(path, doing, filter=by, select="id"), None)
-            for path, by in (("/users", by_name), ("/groups", alias))
+            for path, by in (("/users", f"{UPN} eq {quoted(address)} or {alias}"), ("/groups", alias))
         )
 
     def create(self, attributes: Mapping[str, str], looked: bool = False) -> tuple[Outcome, str]:

@@ -22,7 +22,7 @@ LISTS = ("businessPhones", "otherMails")
 MOMENTS = ("employeeHireDate", "employeeLeaveDateTime")
 """Properties that are moments where HR has days."""
 BOOLS = ("showInAddressList", "isResourceAccount")
-ALWAYS = ("id", "accountEnabled", "userPrincipalName", "onPremisesSyncEnabled", "licenseAssignmentStates")
+ALWAYS = ("id", "accountEnabled", "userPrincipalName", "userType", "licenseAssignmentStates")
 DAY = re.compile(r"\d{4}-\d\d-\d\d")
 MIDNIGHT = re.compile(r"T00:00:00(\.0+)?Z$")
 NOT_IN_NICKNAMES = re.compile(r"[^\w.'+-]", re.ASCII)

@@ -16,7 +16,7 @@ import tenacity
 from connectors.base import Outcome
 from connectors.calls import GONE
 from connectors.errors import ConnectorError, Refused, Retryable
-from connectors.http import ATTEMPTS, READS, Http, Throttled, pause, waits_help
+from connectors.http import ATTEMPTS, READS, Http, Throttled, pause, retry_after, waits_help
 from connectors.listing import Row, getter
 from connectors.pages import Page, Params, walk
 
@@ -26,6 +26,8 @@ PAGE = 999
 """Items in one page of users, groups and members, at most."""
 EVENTUAL = {"ConsistencyLevel": "eventual"}
 """With `$count=true`: what the index store answers (learn.microsoft.com/graph/aad-advanced-queries)."""
+CONCURRENT = "Directory_ConcurrencyViolation"
+"""The code with which Entra turns away a write to what another one is changing just now; it did nothing."""
 TODO = {
     "on-premises mastered": "Change it in Active Directory; Entra takes it over with the next sync.",
     "verified domain": "Add the domain in Entra and verify it, or correct `email.domain` in company.yaml.",
@@ -68,8 +70,10 @@ class GraphHttp(Http):
     """Http that knows Graph's refusals."""
 
     def error(self, method: str, response: httpx.Response, doing: str) -> Retryable | Refused:
-        """As Http, with what to do where Graph's words say it."""
+        """As Http, with what to do where Graph's words say it; two writes to one object at once are nobody's fault."""
         found = super().error(method, response, doing)
+        if response.status_code == 409 and CONCURRENT in response.text:
+            return Throttled(self.app, doing, found.why, "Wait, then run again.", retry_after(response))
         todo = next((todo for words, todo in TODO.items() if words in found.why), "")
         return Refused(self.app, doing, found.why, todo, found.status) if todo and isinstance(found, Refused) else found
 

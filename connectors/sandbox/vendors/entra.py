@@ -43,6 +43,7 @@ CODES = {
     401: "InvalidAuthenticationToken",
     403: "Authorization_RequestDenied",
     404: "Request_ResourceNotFound",
+    409: "Directory_ConcurrencyViolation",
     410: "syncStateNotFound",
     429: "TooManyRequests",
 }
