@@ -111,15 +111,17 @@ def create(case: Case, step: Step, app: App, looked: bool) -> Outcome:
     """Make the account. One that was there already must be this person's, and is brought up to date."""
     outcome, ident = app.create(step.attributes, looked)
     if outcome is Outcome.ALREADY:
-        refuse_anothers(case, step, app, ident)
-        app.enable(ident)
-        app.update(ident, step.attributes)
+        account = refuse_anothers(case, step, app, ident)
+        if account is None or not account.active:
+            app.enable(ident)
+        if account is None or wrong_fields(account, step):
+            app.update(ident, step.attributes)
     case.ids[step.app] = ident
     return outcome
 
 
-def refuse_anothers(case: Case, step: Step, app: App, ident: str) -> None:
-    """Never take over an account that carries somebody else's employee_id."""
+def refuse_anothers(case: Case, step: Step, app: App, ident: str) -> Account | None:
+    """The account, as it is read; Refused where it carries somebody else's employee_id: it is never taken over."""
     account = app.read(ident)
     mine = identities.human(case.site.db, case.person.employee_id)
     for field, template in case.site.rules.apps[step.app].attributes.items():
@@ -129,6 +131,7 @@ def refuse_anothers(case: Case, step: Step, app: App, ident: str) -> None:
             why = f"the account {account.key if account else ident} belongs to employee {theirs}"
             todo = "Give one of the two another address in HR, then run this again."
             raise Refused(step.app, doing, why, todo, status=409)
+    return account
 
 
 def account_id(case: Case, step: Step, app: App) -> str:
