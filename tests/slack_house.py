@@ -101,6 +101,7 @@ def person(number: int = 1) -> dict[str, str]:
     values = {
         "work_email": f"person.{number}@juniperfinch.example",
         "user_name": f"person.{number}",
+        "employee_id": f"{number:04}",
         "given_name": f"Given {number}",
         "family_name": "Family",
         "display_name": f"Given {number} Family",

@@ -164,6 +164,25 @@ def test_a_restored_account_that_cannot_be_seen_yet_is_tried_again_later(house: 
     assert app.create(person()) == (ALREADY, id)
 
 
+@pytest.mark.parametrize("kind", ["403", "404"])
+def test_a_new_account_that_google_does_not_know_everywhere_is_waited_for(house: House, kind: str) -> None:
+    app, old = house.connected(), house.make(2)
+    house.app.grant(old, "Staff")
+    id = app.create(person())[1]
+
+    house.fault("^GET .*/users/", kind)
+    assert app.read(id) is None
+    for call, arguments in {
+        "^POST .*/members": (app.grant, "Staff"),
+        "^PATCH": (app.update, {"name.givenName": "A"}),
+    }.items():
+        house.fault(call, kind, times=None)
+        with pytest.raises(Retryable, match="does not know the new account everywhere yet"):
+            arguments[0](id, arguments[1])
+        with pytest.raises(Refused):
+            arguments[0](old, arguments[1])  # which is no new one
+
+
 # groups and licences
 
 

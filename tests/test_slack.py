@@ -244,6 +244,17 @@ def test_reading_many_accounts_stays_within_the_tier_of_user_groups(house: House
     assert len(lines) < len(ids)
 
 
+def test_a_kind_that_is_switched_off_never_becomes_a_scim_group(house: House) -> None:
+    id, small = house.make(), house.connected(usergroups=False, grid=False)
+
+    for name, option in {"@buyers": "usergroups", "workspace:Finch": "grid"}.items():
+        with pytest.raises(Refused, match=f"Say `{option}: true`"):
+            small.grant(id, name)
+        told = [each for batch in small.batches([Write("grant", id, entitlement=name)] * 2) for each in batch]
+        assert [type(w.outcome) for w in small.write_many(told)] == [Refused, Refused]
+    assert house.rows("groups") == {}
+
+
 # channels and workspaces
 
 

@@ -80,9 +80,10 @@ class Google(Accounts):
     def grant(self, id: str, entitlement: str, looked: bool = False) -> Outcome:
         """1 call, the first time for a group 2; for a licence 2."""
         doing = f"give {id} {entitlement!r}"
-        if entitlement.startswith(PREFIX):
-            return self.licences.assign(entitlement, self.address(id, doing), doing)
-        return self.groups.join(entitlement, id, doing)
+        with self.settling(id, doing):
+            if entitlement.startswith(PREFIX):
+                return self.licences.assign(entitlement, self.address(id, doing), doing)
+            return self.groups.join(entitlement, id, doing)
 
     def revoke(self, id: str, entitlement: str, looked: bool = False) -> Outcome:
         """As grant; 1 more where a group has no such member."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from urllib.parse import quote
 
 from connectors.apps.google_access import USERS, user_path
 from connectors.apps.google_groups import group_at, quoted
@@ -31,6 +33,7 @@ CUSTOMER = "my_customer"
 UNITS = "/admin/directory/v1/customer/my_customer/orgunits"
 DELETED_KNOWN = 60.0  # seconds for which the list of deleted users is believed
 PASSWORD_BYTES = 48
+SETTLING = 60.0  # seconds for which a new account may be unknown to parts of Google
 
 
 class Accounts:
@@ -42,6 +45,8 @@ class Accounts:
         wanted = dict.fromkeys(["id", ADDRESS, "suspended", "archived", *(f.split(".")[0] for f in self.fields)])
         self.mask = ",".join(wanted)
         self.deleted: tuple[float, list[Row]] | None = None
+        self.made: dict[str, float] = {}
+        """Id of an account -> when this process made it. Never changed in place: threads read it."""
         self.lock = threading.Lock()
 
     def check(self) -> str:
@@ -67,13 +72,21 @@ class Accounts:
         body = resource(attributes) | {"password": secrets.token_urlsafe(PASSWORD_BYTES)}
         body["changePasswordAtNextLogin"] = self.options.change_password
         try:
-            return Outcome.DONE, str(self.written("POST", USERS, body, doing)["id"])
+            id = str(self.written("POST", USERS, body, doing)["id"])
         except ConnectorError as error:
             return self.settle(attributes, doing, error)
+        now = time.monotonic()
+        self.made = {each: when for each, when in self.made.items() if now - when < SETTLING} | {id: now}
+        return Outcome.DONE, id
 
     def update(self, id: str, attributes: Mapping[str, str]) -> Outcome:
         """1 call; 2 where an entry of a list changes (a title, a manager). DONE also where nothing was different."""
-        doing = f"update account {id}"
+        with self.settling(id, doing := f"update account {id}"):
+            self.change(id, attributes, doing)
+        return Outcome.DONE
+
+    def change(self, id: str, attributes: Mapping[str, str], doing: str) -> None:
+        """Write these attributes."""
         there: Row = {}
         if lists := lists_of(attributes):
             query = {"projection": "full", "fields": ",".join(lists)}
@@ -86,7 +99,6 @@ class Accounts:
                 raise
             self.take_alias(id, attributes.get(ADDRESS, ""), doing)
             self.written("PATCH", user_path(id), body, doing)
-        return Outcome.DONE
 
     def enable(self, id: str, looked: bool = False) -> Outcome:
         """1 call after a look, else 2."""
@@ -111,6 +123,7 @@ class Accounts:
                 return Outcome.ALREADY
             raise
         self.deleted = None
+        self.made = {each: when for each, when in self.made.items() if each != id}
         return Outcome.DONE
 
     # how it is done
@@ -121,9 +134,26 @@ class Accounts:
         try:
             return known(self.http.json("GET", user_path(key), doing=doing, params=query)) or None
         except Refused as error:
-            if error.status == GONE:
+            if error.status == GONE or self.unsettled(key, error):
                 return None
             raise
+
+    @contextmanager
+    def settling(self, id: str, doing: str) -> Iterator[None]:
+        """Within this, an account that was made a moment ago and is not known or not allowed there is Retryable."""
+        try:
+            yield
+        except Refused as error:
+            if self.unsettled(id, error):
+                why = "Google does not know the new account everywhere yet"
+                raise Retryable(self.name, doing, why, "Run again in a minute.") from None
+            raise
+
+    def unsettled(self, id: str, error: Refused) -> bool:
+        """Whether a refusal may only mean that the account is new: 404, and 403 too, for a while
+        (hashicorp/terraform-provider-googleworkspace issues 162, 213, 286)."""
+        young = time.monotonic() - self.made.get(id, -SETTLING) < SETTLING
+        return young and error.status in (403, GONE)
 
     def by_key(self, key: str, doing: str) -> Row | None:
         """The user whose key this is: an address that is but an alias does not count."""
@@ -208,7 +238,7 @@ class Accounts:
         holder = self.user(address, doing, f"id,{ADDRESS}") if address else None
         if not holder or str(holder["id"]) != id:
             raise self.taken_by(str((holder or {}).get(ADDRESS, "a group")), address, doing) from None
-        self.http.request("DELETE", f"{user_path(id)}/aliases/{address}", doing=doing)
+        self.http.request("DELETE", f"{user_path(id)}/aliases/{quote(address, safe='')}", doing=doing)
 
     def switch(self, id: str, wanted: dict[str, bool], looked: bool, doing: str) -> Outcome:
         """Suspend, archive, or take both back, unless it is so."""

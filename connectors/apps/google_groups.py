@@ -49,8 +49,13 @@ class Groups:
         return str(group[self.by])
 
     def held(self, user_id: str, doing: str) -> list[str]:
-        """Names of the groups that the user is a direct member of."""
-        return [self.name_of(group) for group in self.listing(doing, userKey=user_id)]
+        """Names of the groups that the user is a direct member of; none where groups do not know the user (yet)."""
+        try:
+            return [self.name_of(group) for group in self.listing(doing, userKey=user_id)]
+        except Refused as error:
+            if error.status == GONE:
+                return []
+            raise
 
     def members(self, group: Row, doing: str) -> Iterator[str]:
         """Ids of a group's direct members."""

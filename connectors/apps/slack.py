@@ -30,6 +30,9 @@ from mappings.access import Account
 from mappings.vocabulary import AppRules
 from mappings.words import Words, as_list
 
+SWITCHES = {slack_usergroups.PREFIX: "usergroups", slack_workspaces.PREFIX: "grid"}
+"""Prefix of a kind of entitlement -> the option that switches it on."""
+PREFIXES = (slack_channels.PREFIX, *SWITCHES)
 Names = Annotated[tuple[str, ...], BeforeValidator(as_list)]
 
 
@@ -184,8 +187,13 @@ class Slack:
     # how it is done
 
     def part(self, entitlement: str) -> Part | None:
-        """The kind that this entitlement is of; None for a SCIM group."""
-        return next((part for prefix, part in self.parts.items() if entitlement.startswith(prefix)), None)
+        """The kind that this entitlement is of; None for a SCIM group. Refused where the YAML has that kind switched
+        off, so that no SCIM group gets such a name."""
+        prefix = prefix_of(entitlement)
+        if prefix and prefix not in self.parts:
+            todo = f"Say `{SWITCHES[prefix]}: true` in the app's YAML."
+            raise Refused(self.name, f"look for {entitlement!r}", f"{prefix}… is switched off", todo)
+        return self.parts.get(prefix)
 
     def groups(self, doing: str) -> Grants:
         """SCIM's groups."""
@@ -215,6 +223,11 @@ class SlackGrid(Slack):
                 return Outcome.ALREADY
             raise
         return Outcome.DONE
+
+
+def prefix_of(entitlement: str) -> str:
+    """What an entitlement that is no SCIM group begins with."""
+    return next((prefix for prefix in PREFIXES if entitlement.startswith(prefix)), "")
 
 
 def with_more(account: Account, *more: set[str]) -> Account:

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
-from connectors.apps import slack_channels, slack_usergroups
+from connectors.apps import slack_channels, slack_usergroups, slack_workspaces
 from connectors.apps.slack_channels import Channels
 from connectors.apps.slack_usergroups import Usergroups
 from connectors.base import Outcome, Write, Written
@@ -84,8 +84,8 @@ class ManyWrites:
     def kind(self, write: Write) -> str:
         """What a write has to be written with: a prefix that many may share, `alone`, or nothing for SCIM."""
         name = write.entitlement
-        if name.startswith(slack_usergroups.PREFIX) and self.app.usergroups:
-            return slack_usergroups.PREFIX
+        if name.startswith(slack_usergroups.PREFIX):
+            return slack_usergroups.PREFIX if self.app.usergroups else "alone"
         if name.startswith(slack_channels.PREFIX):
             return slack_channels.PREFIX if write.verb == "grant" else "alone"
-        return "alone" if name.startswith("workspace:") else ""
+        return "alone" if name.startswith(slack_workspaces.PREFIX) else ""
