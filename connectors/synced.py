@@ -1,7 +1,8 @@
 """Accounts that come by a sync from another directory (Active Directory to Entra, …): waited for, never made twice.
 
 One source of authority per attribute: what the other app masters is read here and never written. A connector offers it
-by `synced: Synced | None = None` among its options and `fitting_synced(Kind, options.synced)` for its class.
+by `synced: Synced | None = None` among its options, `fitting_synced(Kind, options.synced)` for its class, and
+`with_mark(rules, options.synced)` for what it reads.
 
 Least permission: reading accounts; creating is not needed.
 """
@@ -19,6 +20,7 @@ from tenacity import RetryCallState, Retrying, retry_if_result, stop_before_dela
 from connectors.base import Outcome
 from connectors.errors import Refused, Retryable
 from mappings.access import Account
+from mappings.vocabulary import AppRules
 from mappings.words import Words
 
 FIRST, LONGEST = 1.0, 30.0  # seconds between looks
@@ -34,8 +36,8 @@ class Synced(Words):
     masters: tuple[str, ...] = ()
     """Attributes that this sync writes: read here, written there."""
     mark: str = ""
-    """An attribute (of those listed) that only synced accounts have, e.g. onPremisesImmutableId: an account without
-    it was made by hand and is not the one that is waited for."""
+    """An attribute that only synced accounts have, e.g. onPremisesImmutableId: an account without it was made by hand
+    and is not the one that is waited for."""
     wait: float = Field(default=60, ge=0)
     """Seconds that one try of a step waits for the sync; the step is tried again after that."""
 
@@ -129,6 +131,13 @@ class ComesBySync:
             retry_error_callback=last,
         )
         return looking(look)
+
+
+def with_mark(rules: AppRules, synced: Synced | None) -> AppRules:
+    """The rules, with the mark among what is read of an account; nothing is ever written there."""
+    if not synced or not synced.mark or synced.mark in rules.attributes:
+        return rules
+    return rules.model_copy(update={"attributes": {**rules.attributes, synced.mark: ""}})
 
 
 def last(state: RetryCallState) -> Any:

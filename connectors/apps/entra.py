@@ -25,7 +25,7 @@ from connectors.calls import GONE
 from connectors.errors import Refused, Retryable
 from connectors.http import client
 from connectors.surroundings import Surroundings
-from connectors.synced import ComesBySync, Synced, fitting_synced
+from connectors.synced import ComesBySync, Synced, fitting_synced, with_mark
 from mappings.access import Account, Owned, Token
 from mappings.vocabulary import AppRules
 from mappings.words import Words
@@ -273,6 +273,6 @@ def connect(name: str, rules: AppRules, options: Options, around: Surroundings) 
     http = GraphHttp(name, client(options.url, options.auth, options.headers), around, str(rules.options["url"]))
     if not options.synced:
         return EntraInBulk(name, rules, options, http)
-    app = fitting_synced(Entra, options.synced)(name, rules, options, http)
+    app = fitting_synced(Entra, options.synced)(name, with_mark(rules, options.synced), options, http)
     cast(ComesBySync, app).synced = options.synced
     return app
