@@ -184,8 +184,8 @@ class Browser:
         values: Mapping[str, str],
         settle: Callable[[ConnectorError], T | None],
     ) -> T:
-        """Do a write, while no other is done to the account. After an answer that was lost or a refusal it is read back
-        first; after the end of a session it is done once more."""
+        """Do a write, while no other is done to the account. After a failure it is read back first; after the end of a
+        session it is done once more."""
         with ONE_AT_A_TIME[hash((self.name, whom)) % len(ONE_AT_A_TIME)]:
             return self.attempted(verb, whom, doing, job, values, settle)
 
@@ -203,8 +203,8 @@ class Browser:
         for last in range(1, ATTEMPTS + 1):
             try:
                 return self.use(doing, job, values, verb, whom)
-            except (Retryable, Refused) as error:
-                if getattr(error, "status", None) == 404:
+            except ConnectorError as error:
+                if getattr(error, "status", None) in (401, 404):
                     raise
                 found = self.read_back(settle, error)
                 if found is not None:

@@ -222,6 +222,8 @@ class View:
 
     async def why_not(self, target: Target) -> None:
         """Raise what is known about why a thing is not shown."""
+        if self.traffic.waits_for_page():  # which answers no question until it is there
+            raise Unanswered("the page did not come in time")
         await self.still_in()
         if words := await self.problem():
             raise Told(words)

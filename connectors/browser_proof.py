@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import re
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 HIDDEN = "input[type=password], input[autocomplete='one-time-code'], input[autocomplete*='password']"
 HEADERS = re.compile(r"cookie|authorization|csrf|token", re.IGNORECASE)
 SHORTEST_COOKIE = 8
+LONGEST = 8.0  # seconds for a picture
 
 
 class Camera:
@@ -45,10 +47,13 @@ class Camera:
         """The whole page, with what is secret covered. A picture that cannot be taken stops nothing."""
         if self.keep is None:
             return
-        file = self.file(shows, "png")
         with suppress(Exception):
-            await page.screenshot(path=file, full_page=True, mask=await self.covered(page), timeout=10_000)
-            self.taken.append(kept(file, shows))
+            await asyncio.wait_for(self.photograph(page, self.file(shows, "png"), shows), LONGEST)
+
+    async def photograph(self, page: Page, file: Path, shows: str) -> None:
+        """One picture. A page that is on its way to another lets nobody look until it is there."""
+        await page.screenshot(path=file, full_page=True, mask=await self.covered(page), timeout=LONGEST * 1000)
+        self.taken.append(kept(file, shows))
 
     async def covered(self, page: Page) -> list[Locator]:
         """Fields for secrets, and whatever shows a secret's value, in all frames."""

@@ -68,7 +68,8 @@ class Walker:
         try:
             await CARRY[step.verb](self, step)
         except Error as error:
-            await self.view.still_in()
+            if not self.view.traffic.waits_for_page():
+                await self.view.still_in()
             raise self.meaning(error) from None
         if self.asked:
             raise Broken(f"the page asks {self.asked[0]!r}, and the step says no `confirm`")
