@@ -125,6 +125,20 @@ def test_a_manager_without_an_account_is_named(house: House) -> None:
     assert "then run this again" in caught.value.todo
 
 
+def test_a_manager_whose_account_was_made_anew_is_looked_up_again(house: House) -> None:
+    app = house.again(restore=False)
+    boss = person(1)["userPrincipalName"]
+    _, old = app.create(person(1))
+    _, id = app.create(ANA | {"manager": boss})
+    house.app.delete(old)
+    _, new = house.again(restore=False).create(person(1))
+    app.users.born.clear()  # long ago
+
+    app.update(id, {"manager": boss})
+
+    assert old != new and house.user(id)["manager"] == new
+
+
 def test_finds_names_with_quotes_and_strange_signs(house: House) -> None:
     names = ["miles.o'brien@juniperfinch.example", "a+b#c@juniperfinch.example", "50%_off&more@juniperfinch.example"]
     made = {name: house.app.create(person(n) | {"userPrincipalName": name})[1] for n, name in enumerate(names)}

@@ -6,7 +6,6 @@ Source: learn.microsoft.com/graph/api/group-post-members, "Add multiple members 
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
@@ -137,7 +136,7 @@ class Writes:
         """What became of a create; after a failure the account may be there all the same."""
         if not isinstance(said, ConnectorError):
             ident = str(said["id"])
-            self.users.born[ident] = time.monotonic()
+            self.users.is_new(ident, write.attributes)
             return Written(write, Outcome.DONE, ident)
         if not says(said, CONFLICT) and not isinstance(said, Retryable):
             return Written(write, said)

@@ -52,7 +52,7 @@ class Users:
         self.http, self.key, self.link, self.restore = http, key, link, restore
         self.query = {"$select": selected(fields)} | ({"$expand": MANAGER} if MANAGER in fields else {})
         self.managers: dict[str, str] = {}
-        """User principal name -> id, of those that were somebody's manager."""
+        """User principal name -> id, of those that were made here or were somebody's manager."""
         self.born: dict[str, float] = {}
         """Accounts made or restored by this process -> when."""
         self.restorable: tuple[float, frozenset[str]] = (float("-inf"), frozenset())
@@ -68,9 +68,14 @@ class Users:
             id = self.restored(attributes, doing) or self.made(attributes, doing)
         except ConnectorError as error:
             return self.settle(attributes, doing, error)
-        self.born[id] = time.monotonic()
+        self.is_new(id, attributes)
         self.set_manager(id, attributes, doing)
         return Outcome.DONE, id
+
+    def is_new(self, id: str, attributes: Mapping[str, str]) -> None:
+        """Remember an account that was just made: it may be unknown elsewhere, also as somebody's manager."""
+        self.born[id] = time.monotonic()
+        self.managers[attributes[UPN].casefold()] = id
 
     def search(self, value: str, field: str = "") -> Row | None:
         """The user with this key, or this value in another field, compared whatever the search gave."""
@@ -184,26 +189,37 @@ class Users:
             return
         path, name = f"/users/{segment(id)}/manager/$ref", attributes[MANAGER]
         if name:
-            link = self.link(self.manager_id(name, doing))
-            self.patiently(id, lambda: self.http.request("PUT", path, doing=doing, json=link))
+            self.put_manager(id, path, name, doing)
             return
         try:
             self.http.request("DELETE", path, doing=doing)
         except Refused as error:
             gone_already(error)
 
+    def put_manager(self, id: str, path: str, name: str, doing: str) -> None:
+        """1 call. A manager whose account was made anew is looked up again."""
+        boss = self.manager_id(name, doing)
+        try:
+            self.patiently(id, lambda: self.http.request("PUT", path, doing=doing, json=self.link(boss)))
+        except Refused as error:
+            self.managers.pop(name.casefold(), None)
+            if error.status != 404 or (fresh := self.manager_id(name, doing)) == boss:
+                raise
+            self.http.request("PUT", path, doing=doing, json=self.link(fresh))
+
     def manager_id(self, name: str, doing: str) -> str:
         """1 call, none where it is known."""
-        if name not in self.managers:
-            try:
-                found = self.http.json("GET", f"/users/{segment(name)}", doing=doing, params={"$select": "id"})
-            except Refused as error:
-                if error.status not in GONE:
-                    raise
-                todo = f"Make the account of {name} first, then run this again."
-                raise Refused(self.http.app, doing, f"the manager {name} has no account there", todo, 409) from None
-            self.managers[name] = str(found["id"])
-        return self.managers[name]
+        if known := self.managers.get(name.casefold()):
+            return known
+        try:
+            found = self.http.json("GET", f"/users/{segment(name)}", doing=doing, params={"$select": "id"})
+        except Refused as error:
+            if error.status not in GONE:
+                raise
+            todo = f"Make the account of {name} first, then run this again."
+            raise Refused(self.http.app, doing, f"the manager {name} has no account there", todo, 409) from None
+        self.managers[name.casefold()] = str(found["id"])
+        return str(found["id"])
 
     def changes(self, since: str = "") -> Changes:
         """1 call per page: who has changed since an earlier call; without `since` only where to begin. Whoever has a
