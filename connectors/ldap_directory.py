@@ -273,6 +273,7 @@ class Directory:
             try:
                 self.wire.add(dn, self.options.classes, values, doing)
             except LdapRefused as error:
+                self.places.there.discard(parent)
                 if error.code != EXISTS:
                     raise
                 if found := self.search(key, doing):

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, model_validator
 
+from connectors.ldap_entries import below
 from mappings.access import TokenKind
 from mappings.words import OneOrMore, Words
 
@@ -159,7 +160,8 @@ class Options(Words):
     @property
     def bases(self) -> tuple[str, ...]:
         """Where accounts can be: below base, and where disabled ones are moved."""
-        return tuple(dict.fromkeys((self.base, *filter(None, [self.switch.move_to]))))
+        away = self.switch.move_to
+        return (self.base, away) if away and not below(away, self.base) else (self.base,)
 
     def form(self, attribute: str) -> Form:
         """How an attribute's values stand there."""

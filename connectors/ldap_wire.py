@@ -5,6 +5,7 @@ Sourced from RFC 4511 (LDAP), RFC 4513 (TLS, bind), RFC 2696 (pages). SASL (GSSA
 
 from __future__ import annotations
 
+import os
 import ssl
 import threading
 import weakref
@@ -49,6 +50,7 @@ class Wire:
         self.app, self.options = app, options
         self.told = Told(app, " or ".join(options.url), secrets)
         guard_logs(secrets.values())
+        self.process = os.getpid()
         self.turns = threading.BoundedSemaphore(options.connections)
         self.idle: list[ldap3.Connection] = []
         self.close = weakref.finalize(self, hang_up, self.idle)
@@ -115,15 +117,18 @@ class Wire:
     @contextmanager
     def line(self, doing: str) -> Iterator[Line]:
         """A connection of one's own for a while."""
+        if self.process != os.getpid():  # a fork: the connections are the other process's
+            self.process, self.turns = os.getpid(), threading.BoundedSemaphore(self.options.connections)
+            forget(self.idle)
         if not self.turns.acquire(timeout=TURN_SECONDS):
             why = f"all {self.options.connections} connections are in use"
             raise Retryable(self.app, doing, why, "Raise `connections`, or run less at once.")
-        line = Line(self, doing)
+        turns, line = self.turns, Line(self, doing)
         try:
             yield line
         finally:
             line.give_back()
-            self.turns.release()
+            turns.release()
 
     def connect(self, doing: str) -> ldap3.Connection:
         """A bound connection to the first server that answers."""
@@ -291,6 +296,12 @@ def hang_up(idle: list[ldap3.Connection]) -> None:
     with suppress(IndexError):
         while True:
             drop(idle.pop())
+
+
+def forget(idle: list[ldap3.Connection]) -> None:
+    """Let go of these connections without a farewell: another process goes on with them."""
+    while idle:
+        os.close(idle.pop().socket.detach())
 
 
 def page_control(size: int, cookie: bytes) -> bytes:

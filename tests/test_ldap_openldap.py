@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import pytest
 
 from connectors.base import Outcome, Tokens
 from connectors.errors import Refused, Retryable
+from tests.ldap_faults import Door
 from tests.ldap_ground import PASSWORD, Ground, ground
 from tests.servers_ldap import SUFFIX, Slapd
 
@@ -74,6 +76,50 @@ def test_a_list_cut_short_by_a_limit_is_no_list(ldap: Ground) -> None:
 
     with pytest.raises(Refused, match="sizeLimitExceeded.*limits"):
         list(app.accounts())
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "said"),
+    [
+        (3, Retryable, "timeLimitExceeded"),
+        (80, Retryable, "other"),
+        (10, Refused, "one that may be written into ldaps://"),
+        (13, Refused, "StartTLS"),
+        (50, Refused, "Give the account in LDAP_USER"),
+        (19, Refused, "password policy"),
+        (17, Refused, "schema"),
+    ],
+)
+def test_what_the_server_says_becomes_what_to_do(ldap: Ground, code: int, kind: type[Exception], said: str) -> None:
+    id = ldap.make()
+    ldap.door.fault("modify", "code", code)
+
+    with pytest.raises(kind, match=said) as caught:
+        ldap.app.update(id, {"title": "Changed"})
+
+    assert str(caught.value).startswith(f"openldap: update account {id}: the server said ")
+    assert pickle.loads(pickle.dumps(caught.value)).args == caught.value.args
+
+
+def test_a_forked_process_takes_connections_of_its_own(ldap: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    door = Door(ldap.server.authority, ldap.server.host, ldap.server.port)
+    app = ldap.again(LDAP_URL=door.url)
+    app.check()
+    before = door.seen.count("bind")
+
+    monkeypatch.setattr("connectors.ldap_wire.os.getpid", lambda: -1)
+    app.check()
+
+    assert (before, door.seen.count("bind")) == (1, 2) and "unbind" not in door.seen
+    door.close()
+
+
+def test_who_is_below_both_bases_is_listed_once(ldap: Ground) -> None:
+    app = ldap.with_options(base=SUFFIX, disabled={"by": "place", "move_to": LEAVERS})
+    id = ldap.make()
+    app.disable(id)
+
+    assert [account.id for account in app.accounts()].count(id) == 1 and app.read(id).active is False
 
 
 # disabled
