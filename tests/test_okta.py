@@ -334,7 +334,7 @@ def test_tokens_and_consents_are_told_and_revoked(house: House) -> None:
 
     told = sorted(token.name for token in house.app.tokens(id))
 
-    assert told == ["Ledgerline CRM", "Mail Merge: okta.users.read", *["Parcel Desk"] * 3]
+    assert told == ["Ledgerline CRM", "Mail Merge", *["Parcel Desk"] * 3]
     assert house.app.revoke_tokens(id) == Outcome.DONE
     assert list(house.app.tokens(id)) == [] and house.app.revoke_tokens(id) == Outcome.ALREADY
 

@@ -62,6 +62,8 @@ class Teams:
         try:
             self.http.request(verb, member_path(self.http, team, login), doing=doing, json=sent)
         except Refused as error:
+            if error.status in GONE:
+                self.known.clear()  # perhaps the team was made anew
             if error.status != 403:
                 raise
             raise Refused(self.http.app, doing, error.why, SYNCED, 403) from None

@@ -43,8 +43,8 @@ class Ends:
             for row in listed(self.http, f"{user_path(id)}/clients/{client}/tokens", doing):
                 yield Token(id=str(row["id"]), kind="oauth", name=name)
         for row in listed(self.http, f"{user_path(id)}/grants", doing):
-            name = clients.get(str(row.get("clientId")), str(row.get("clientId")))
-            yield Token(id=str(row["id"]), kind="oauth", name=f"{name}: {row['scopeId']}")
+            client = str(row.get("clientId"))
+            yield Token(id=str(row["id"]), kind="oauth", name=clients.get(client, client))
 
     def revoke_tokens(self: Reached, id: str) -> Outcome:
         """2 calls, 1 for each client, and 1 more where there are consents."""

@@ -7,9 +7,9 @@ hundred (support.okta.com, "Removing user from exception list in group rule").
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Iterator
-from functools import cached_property
 from urllib.parse import quote
 
 from connectors.apps.okta_http import TAKEN, OktaHttp, OktaRefused, Row
@@ -25,6 +25,7 @@ WHOSE = {
 }
 APP = "app:"
 PER_GROUP = 200
+FRESH = 600.0  # seconds for which the group rules are believed
 
 
 class Groups:
@@ -33,6 +34,8 @@ class Groups:
     def __init__(self, http: OktaHttp, create: bool) -> None:
         self.http, self.create = http, create
         self.ids: dict[str, str] = {}
+        self.read_rules: dict[str, str] = {}
+        self.read_at = -FRESH
 
     def names(self) -> Iterator[str]:
         """1 call per page of 200 groups."""
@@ -70,7 +73,7 @@ class Groups:
 
     def leave(self, name: str, id: str, user_id: str, doing: str) -> None:
         """1 call, and in each process one for the rules."""
-        if rule := self.rules.get(id):
+        if rule := self.rules().get(id):
             todo = f"Change the rule {rule!r} or what it looks at. By hand the person would become its exception."
             raise Refused(self.http.app, doing, f"the rule {rule!r} fills the group {name!r}", todo)
         self.change("DELETE", id, user_id, doing)
@@ -111,9 +114,15 @@ class Groups:
             raise
         return str(made["id"])
 
-    @cached_property
     def rules(self) -> dict[str, str]:
-        """Group id -> name of the active rule that fills it; nothing where rules may not be read."""
+        """Group id -> name of the active rule that fills it; nothing where rules may not be read. Read again after ten
+        minutes."""
+        if time.monotonic() - self.read_at > FRESH:
+            self.read_at, self.read_rules = time.monotonic(), self.active_rules()
+        return self.read_rules
+
+    def active_rules(self) -> dict[str, str]:
+        """1 call per 200 rules."""
         try:
             listed = list(self.http.rows("/api/v1/groups/rules", "list group rules"))
         except Refused as error:
