@@ -108,8 +108,26 @@ def test_managers_of_a_cohort_may_be_of_the_cohort(house: House) -> None:
     answers = write(house, [Write("create", attributes=person(n) | ({"manager": boss} if n else {})) for n in range(6)])
 
     (chief,) = house.named(boss)
-    assert {user["manager"] for user in house.twin.state()["users"] if user["id"] != chief["id"]} == {chief["id"]}
-    assert {one.outcome for one in answers} == {DONE, ALREADY}
+    others = [user for user in house.twin.state()["users"] if user["id"] != chief["id"]]
+    assert {user["manager"] for user in others} == {chief["id"]} and {one.outcome for one in answers} == {DONE, ALREADY}
+
+    house.twin.clear_log()
+    gone = write(house, [Write("update", user["id"], {"manager": ""}) for user in others[:1]])
+    again = write(house, [Write("update", user["id"], {"jobTitle": "x", "manager": boss}) for user in others])
+    assert {one.outcome for one in (*gone, *again)} == {DONE} and Counter(house.lines())["POST /$batch"] == 2
+    assert {house.user(user["id"])["manager"] for user in others} == {chief["id"]}
+
+
+def test_managers_are_linked_though_replicas_lag(house: House) -> None:
+    house.app = house.again({"manager": "{manager_email}"})
+    house.app.create(person(0))
+    house.twin.options(lag=0.5)
+    boss = person(0)["userPrincipalName"]
+
+    answers = write(house, [Write("create", attributes=person(n) | {"manager": boss}) for n in range(1, 4)])
+
+    assert {one.outcome for one in answers} == {DONE}
+    assert sum(user.get("manager") is not None for user in house.twin.state()["users"]) == 3
 
 
 @pytest.mark.parametrize("kind", ["lost-answer", "500"])

@@ -87,10 +87,10 @@ class Writes:
         asks = [self.ask_of(unit, wanted) for unit in units]
         answers = self.http.many([ask for ask in asks if isinstance(ask, Ask)])
         for unit, ask in zip(units, asks, strict=True):
-            yield unit, next(answers) if isinstance(ask, Ask) else ask
+            yield unit, next(answers) if isinstance(ask, Ask) else ask  # nothing to ask: nothing went wrong
 
-    def ask_of(self, unit: Unit, wanted: Counter[str]) -> Ask | ConnectorError:
-        """The request for a unit, or why there is none."""
+    def ask_of(self, unit: Unit, wanted: Counter[str]) -> Ask | ConnectorError | None:
+        """The request for a unit, or why there is none; None where all that is to be done is a manager."""
         write = unit[0]
         doing = doing_of(write, self.users.key) + (f" and {len(unit) - 1} more" if len(unit) > 1 else "")
         user = f"/users/{segment(write.id)}"
@@ -102,7 +102,8 @@ class Writes:
         if write.verb == "create":
             return Ask("POST", "/users", doing, new_user(write.attributes, self.users.key))
         if write.verb == "update":
-            return Ask("PATCH", user, doing, body_of(write.attributes))
+            body = body_of(write.attributes)
+            return Ask("PATCH", user, doing, body) if body else None
         if write.verb == "delete":
             self.users.deleting()
             return Ask("DELETE", user, doing)
@@ -147,14 +148,45 @@ class Writes:
         return Written(write, outcome, ident)
 
     def with_managers(self, done: list[Written]) -> Iterator[Written]:
-        """Managers are links of their own; those of this very batch are there by now."""
+        """Managers are links of their own; those of this very batch are there by now. 1 call for 20."""
+        linked: list[tuple[Written, Ask]] = []
         for one in done:
-            if isinstance(one.outcome, Outcome) and MANAGER in one.write.attributes:
-                try:
-                    self.users.set_manager(one.id, one.write.attributes, doing_of(one.write, self.users.key))
-                except ConnectorError as error:
-                    one = one._replace(outcome=error)
-            yield one
+            name = one.write.attributes.get(MANAGER, "") if isinstance(one.outcome, Outcome) else ""
+            ask = self.link_of(one, name) if name else None
+            if isinstance(ask, Ask):
+                linked.append((one, ask))
+            else:
+                yield one._replace(outcome=ask) if ask else self.without_manager(one)
+        answers = self.http.many([ask for _, ask in linked])
+        for (one, ask), said in zip(linked, answers, strict=True):
+            yield self.by_itself(one, ask.doing) if isinstance(said, ConnectorError) else one
+
+    def link_of(self, one: Written, name: str) -> Ask | ConnectorError:
+        """The request that links somebody to the manager of this name, or why there is none."""
+        doing = doing_of(one.write, self.users.key)
+        try:
+            boss = self.users.manager_id(name, doing)
+        except ConnectorError as error:
+            return error
+        return Ask("PUT", f"/users/{segment(one.id)}/manager/$ref", doing, self.groups.link(boss))
+
+    def without_manager(self, one: Written) -> Written:
+        """An update may take the manager away; nobody else has one to lose."""
+        gone = one.write.verb == "update" and one.write.attributes.get(MANAGER) == ""
+        return self.by_itself(one, doing_of(one.write, self.users.key)) if gone and not failed(one) else one
+
+    def by_itself(self, one: Written, doing: str) -> Written:
+        """The manager in a call of its own, which waits for accounts that are new and looks up those made anew."""
+        try:
+            self.users.set_manager(one.id, one.write.attributes, doing)
+        except ConnectorError as error:
+            return one._replace(outcome=error)
+        return one
+
+
+def failed(one: Written) -> bool:
+    """Whether it did not work."""
+    return isinstance(one.outcome, ConnectorError)
 
 
 def units(writes: Iterable[Write]) -> Iterator[Unit]:

@@ -191,6 +191,8 @@ class Users(Twin):
 
     def update_user(self, call: Call) -> Answer:
         row, body = self.user(call), call.json()
+        if not body:
+            raise self.no(400, "Empty Payload. JSON content expected.")
         if profile := body.pop("passwordProfile", None):
             self.check_password(profile)
         if row.get("onPremisesSyncEnabled") and set(body) - set(CLOUD):
