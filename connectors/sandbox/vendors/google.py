@@ -99,8 +99,8 @@ class Google(Business):
             row = {"id": id, "email": f"{id[1:]}@{DOMAINS[0]}", "name": name, "description": ""}
             self.store["groups"].put(id, row | ({"query": query} if query else {}))
         admin: Row = {"id": self.next_id(), "primaryEmail": ADMIN, "isAdmin": True, "made": 0.0}
-        name = {"givenName": "Ada", "familyName": "Admin", "fullName": "Ada Admin"}
-        self.store["users"].put(admin["id"], BLANK | admin | {"name": name, "creationTime": now()})
+        called = {"givenName": "Ada", "familyName": "Admin", "fullName": "Ada Admin"}
+        self.store["users"].put(admin["id"], BLANK | admin | {"name": called, "creationTime": now()})
 
     def state(self) -> dict[str, list[Row]]:
         """Without tokens and passwords; of groups, members by their addresses too."""
@@ -143,8 +143,7 @@ class Google(Business):
             rows = self.found(call, rows, query["query"])
         if query.get("orderBy") == "email":
             rows = sorted(rows, key=lambda row: str(row["primaryEmail"]))
-        shown = [self.shown(call, row) for row in rows]
-        return page(call, shown, "users", "users", 500)
+        return page(call, rows, "users", "users", 500, show=lambda row: self.shown(call, row))
 
     def found(self, call: Call, rows: list[Row], query: str) -> list[Row]:
         """Exact and beginning matches; with a fault, a stranger first."""

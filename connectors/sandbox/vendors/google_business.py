@@ -99,7 +99,7 @@ class Business(Security):
             raise Rejection(self.problem(400, "Invalid customerId"))
         product, sku = call.params["product"], call.params.get("sku")
         rows = [r for r in call["licences"].rows.values() if r["product"] == product and sku in (None, r["sku"])]
-        return page(call, [self.shown_licence(call, row) for row in rows], "items", "licenseAssignments", 1000)
+        return page(call, rows, "items", "licenseAssignments", 1000, show=lambda row: self.shown_licence(call, row))
 
     def sku(self, call: Call) -> tuple[str, str]:
         wanted = call.params["product"], call.params["sku"]

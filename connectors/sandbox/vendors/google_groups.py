@@ -56,7 +56,7 @@ class Gatherings(Door):
             rows = searched(rows, query["query"], SEARCHES)
             if call.wrong_first_hit:
                 rows = [row for row in groups.rows.values() if row not in rows][:1] + rows
-        return page(call, [self.shown_group(call, row) for row in rows], "groups", "groups", 200, 200)
+        return page(call, rows, "groups", "groups", 200, 200, lambda row: self.shown_group(call, row))
 
     def make_group(self, call: Call) -> Answer:
         asked = call.json()
@@ -96,8 +96,8 @@ class Gatherings(Door):
 
     def list_members(self, call: Call) -> Answer:
         group = self.group(call)
-        rows = [self.shown_member(call, each) for each in call["members"].by("group", group["id"])]
-        return page(call, rows, "members", "members", 200, 200)
+        rows = call["members"].by("group", group["id"])
+        return page(call, rows, "members", "members", 200, 200, lambda row: self.shown_member(call, row))
 
     def join(self, call: Call) -> Answer:
         group, asked = self.group(call), call.json()

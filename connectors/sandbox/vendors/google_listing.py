@@ -20,14 +20,22 @@ class Unreadable(ValueError):
     """A parameter that Google does not understand."""
 
 
-def page(call: Call, rows: Sequence[Row], name: str, kind: str, most: int, usual: int = 100) -> Answer:
-    """A page of rows under `name`; an empty list is left out, as Google does."""
+def page(
+    call: Call,
+    rows: Sequence[Row],
+    name: str,
+    kind: str,
+    most: int,
+    usual: int = 100,
+    show: Callable[[Row], Row] = lambda row: row,
+) -> Answer:
+    """A page of rows under `name`, as `show` makes them; an empty list is left out, as Google does."""
     query = call.query
     size = int(query.get("maxResults") or usual)
     if not 1 <= size <= most:
         raise Unreadable(f"Invalid value '{size}'. Values must be within the range: [1, {most}]")
     start = started(query.get("pageToken"))
-    found = list(rows[start : start + size])
+    found = [show(row) for row in rows[start : start + size]]
     body: Row = {"kind": KINDS + kind, "etag": '"of-the-sandbox"'} | ({name: found} if found else {})
     if start + size < len(rows):
         body["nextPageToken"] = urlsafe_b64encode(f"from {start + size}".encode()).decode().rstrip("=")
