@@ -67,6 +67,11 @@ class Able:
         return "people" if asked & self.people else "–"
 
     @property
+    def named(self) -> str:
+        """The app, with a link to what must be set up there and what leaving means."""
+        return f"[{self.title}](apps/{self.name}.md) `{self.name}`"
+
+    @property
     def without_permission(self) -> list[str]:
         """Verbs that a machine does and no permission is named for."""
         named = {verb for needed in self.permissions.values() for verb in needed}
@@ -102,7 +107,9 @@ def shipped() -> list[Able]:
 def markdown(found: list[Able]) -> str:
     """The page docs/capabilities.md."""
     lines = [f"| app | {' | '.join(SHOWN)} |", "|---" * (len(SHOWN) + 1) + "|"]
-    lines += [f"| {one.title} (`{one.name}`) | {' | '.join(map(one.says, SHOWN.values()))} |" for one in found]
+    lines += [
+        f"| [{one.title}]({one.page}) `{one.name}` | {' | '.join(map(one.says, SHOWN.values()))} |" for one in found
+    ]
     parts = [section(one) for one in found]
     return PAGE.format(table="\n".join(lines), permissions="\n\n".join(parts))
 
