@@ -94,7 +94,7 @@ class Groups(Users):
 
     def list_members(self, call: Call) -> Answer:
         users = [call["users"].rows[m["user"]] for m in call["members"].by("group", self.group(call)["id"])]
-        return linked(call, [shown(self.settled(user)) for user in users], 1000, 1000)
+        return linked(call, users, 1000, 1000, lambda user: shown(self.settled(user)))
 
     def groups_of(self, call: Call) -> Answer:
         user = self.user(call)

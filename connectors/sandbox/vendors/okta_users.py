@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from secrets import token_hex
 from typing import Any
@@ -82,7 +82,7 @@ class Users(Twin):
             rows = [row for row in rows if row["status"] != "DEPROVISIONED"]
         if call.wrong_first_hit and asked:
             rows = [row for row in call["users"].rows.values() if row not in rows][:1] + rows
-        return linked(call, [shown(row) for row in rows], MOST, MOST)
+        return linked(call, rows, MOST, MOST, shown)
 
     def searched(self, call: Call) -> Table:
         """The index that searches see."""
@@ -104,12 +104,9 @@ class Users(Twin):
         return json_answer(200, shown(self.user(call)))
 
     def user(self, call: Call, id: str = "") -> Row:
-        """By id, login, or the part of a login before the @ where only one has it. Who is deactivated is found by id
-        alone, in case Okta does the same: it is not documented."""
+        """By id, login, or the part of a login before the @ where only one has it; also who is deactivated."""
         asked = id or call.params["id"]
         found = call["users"].rows.get(asked) or self.by_login(call, asked)
-        if found and found["id"] != asked and self.settled(found)["status"] == "DEPROVISIONED":
-            found = None
         if not found and "@" not in asked:
             short = [u for u in call["users"].rows.values() if u["profile"]["login"].partition("@")[0] == asked]
             found = short[0] if len(short) == 1 else None
@@ -335,11 +332,11 @@ def fits(test: Test, row: Row, exact: bool) -> bool:
     return left.startswith(right) if test.op == "sw" else order[test.op]
 
 
-def linked(call: Call, rows: list[Row], default: int, most: int) -> Answer:
+def linked(call: Call, rows: list[Row], default: int, most: int, show: Callable[[Row], Row] = dict) -> Answer:
     """A page of rows, and in the Link header where the next one is."""
     query = call.query
     limit, start = page_number(query.get("limit"), default, most), int(query.get("after", "0"))
-    page = rows[start : start + limit]
+    page = [show(row) for row in rows[start : start + limit]]
     if start + limit >= len(rows):
         return json_answer(200, page)
     kept = "&".join(part for part in call.query_string.split("&") if part and not part.startswith("after="))
