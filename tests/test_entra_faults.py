@@ -61,6 +61,28 @@ def test_a_wrong_secret_is_refused_without_being_shown(house: House, variable: s
     assert caught.value.status == 401 and "canary" not in str(caught.value).replace("'", "")
 
 
+def test_the_check_names_the_permission_that_lacks(house: House) -> None:
+    house.app.check()
+    house.twin.faults([{"match": "/(subscribedSkus|groups)", "kind": "403"}])
+
+    assert "Not permitted: groups (Group.Read.All), licences (LicenseAssignment.Read.All)" in house.app.check()
+    house.twin.faults([{"match": "^GET .*/users", "kind": "403"}])
+    with pytest.raises(Refused, match="User.Read.All"):
+        house.app.check()
+
+
+def test_who_may_not_see_licences_can_still_use_groups(house: House) -> None:
+    _, id = house.again({"usageLocation": "GB"}).create(ANA | {"usageLocation": "GB"})
+    house.app.grant(id, "licence:SPE_E3")
+    app = house.again()
+    house.twin.faults([{"match": "subscribedSkus", "kind": "403"}])
+
+    assert app.grant(id, "Visio") == DONE and "Staff" in set(app.entitlements())
+    assert app.read(id).entitlements == {"Visio", "licence:05e9a617-0261-4cee-bb44-138d3ef5d965"}
+    with pytest.raises(Refused, match="not permitted"):
+        app.grant(id, "licence:SPB")
+
+
 def test_no_password_is_known_to_anybody(house: House, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     profiles = [new_user(ANA, "userPrincipalName")["passwordProfile"] for _ in range(2)]

@@ -9,7 +9,7 @@ Least permissions (application permissions; learn.microsoft.com/graph/permission
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import cast
+from typing import Any, cast
 
 from pydantic import Field
 
@@ -17,7 +17,7 @@ from connectors.apps.entra_attributes import account, body_of
 from connectors.apps.entra_belongings import Credentials, Ownership
 from connectors.apps.entra_bulk import Writes
 from connectors.apps.entra_groups import LICENCE, ROLE, Groups, Licences, for_people
-from connectors.apps.entra_http import PAGE, GraphHttp, gone_already, quoted, says, segment
+from connectors.apps.entra_http import PAGE, Ask, GraphHttp, at, forbidden, gone_already, quoted, says, segment
 from connectors.apps.entra_users import UPN, Changes, Users
 from connectors.auth import Auth
 from connectors.base import Outcome, Write, Written
@@ -31,6 +31,14 @@ from mappings.vocabulary import AppRules
 from mappings.words import Words
 
 MASTERED = "on-premises mastered"
+ACCOUNTS = "accounts, User.Read.All"
+PROBES = {
+    at("/users", top="1", select="id"): ACCOUNTS,
+    at("/groups", top="1", select="id"): "groups (Group.Read.All)",
+    "/subscribedSkus": "licences (LicenseAssignment.Read.All)",
+    at("/directory/deletedItems/microsoft.graph.user", top="1"): "deleted accounts (User.DeleteRestore.All)",
+}
+"""Cheap reads -> what they show, and the least permission for it."""
 
 
 class Options(Words):
@@ -49,6 +57,7 @@ class Options(Words):
     synced: Synced | None = None
     """For accounts that come from Active Directory by a sync."""
     headers: dict[str, str] = Field(default_factory=dict)
+    """Further headers, such as x-ms-throttle-priority."""
 
 
 class Entra:
@@ -65,10 +74,14 @@ class Entra:
         self.ownership = Ownership(http, self.groups.link)
 
     def check(self) -> str:
-        """1 call."""
-        rows = self.http.json("GET", "/users", doing="check the connection", params={"$top": "1", "$select": "id"})
-        shown = "shows its accounts" if (rows or {}).get("value") else "shows no accounts yet"
-        return f"{self.title} answers and {shown}."
+        """1 call, which asks for all that is read here; says which permission lacks."""
+        said = list(self.http.many(Ask("GET", path, f"check the connection ({what})") for path, what in PROBES.items()))
+        wrong = {what: error for what, error in zip(PROBES.values(), said, strict=True) if isinstance(error, Exception)}
+        if passing := [error for what, error in wrong.items() if what == ACCOUNTS or not forbidden(error)]:
+            raise passing[0]
+        first: Any = said[0]
+        shown = "shows its accounts" if (first or {}).get("value") else "shows no accounts yet"
+        return f"{self.title} answers and {shown}." + (f" Not permitted: {', '.join(wrong)}." if wrong else "")
 
     def accounts(self) -> Iterator[Account]:
         """1 call per page of users and of groups, and 1 per 20 groups for their members."""

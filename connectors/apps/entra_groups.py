@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Literal, NamedTuple
 
-from connectors.apps.entra_http import PAGE, Ask, GraphHttp, at, quoted, says
+from connectors.apps.entra_http import PAGE, Ask, GraphHttp, at, forbidden, quoted, says
 from connectors.base import Outcome
 from connectors.calls import GONE
 from connectors.errors import ConnectorError, NeedsHuman, Refused
@@ -147,15 +147,24 @@ class Licences:
         self.numbers = {str(row["skuId"]): str(row["skuPartNumber"]) for row in rows}
         return rows
 
+    def shown(self, doing: str) -> list[Row]:
+        """As `skus`; nothing where the permission for it was not granted: who gives no licences needs none."""
+        try:
+            return self.skus(doing)
+        except Refused as error:
+            if forbidden(error):
+                return []
+            raise
+
     def names(self) -> Iterator[str]:
         """1 call."""
-        return (f"{LICENCE}{row['skuPartNumber']}" for row in self.skus("list licences"))
+        return (f"{LICENCE}{row['skuPartNumber']}" for row in self.shown("list licences"))
 
     def held(self, user: Row) -> Iterator[str]:
         """Those given directly: no call, 1 the first time there is one."""
         for id in direct(user):
             if id not in self.numbers:
-                self.skus("list licences")
+                self.shown("list licences")
             yield LICENCE + self.numbers.get(id, id)
 
     def id_of(self, name: str, doing: str) -> str:
@@ -192,7 +201,7 @@ class Licences:
     def check_left(self, group: Group, wanted: int, doing: str, had: Callable[[], set[str]] = set) -> None:
         """Refused where a group would give a licence of which fewer than `wanted` are left: Entra takes the members in
         and says nothing. 1 call; `had` tells the licences that do not count, and is asked only then."""
-        spent = [row for row in self.skus(doing) if row["skuId"] in group.licences and left(row) < wanted]
+        spent = [row for row in self.shown(doing) if row["skuId"] in group.licences and left(row) < wanted]
         held = had() if spent else set()
         if lacking := [str(row["skuPartNumber"]) for row in spent if str(row["skuId"]) not in held]:
             why = f"no licence {', '.join(lacking)} is left, which the group {group.name!r} gives"

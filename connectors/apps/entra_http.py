@@ -178,3 +178,8 @@ def gone_already(error: Refused) -> Outcome:
     if error.status in GONE:
         return Outcome.ALREADY
     raise error
+
+
+def forbidden(error: Exception) -> bool:
+    """Whether an error says that a permission lacks."""
+    return isinstance(error, Refused) and error.status == 403
