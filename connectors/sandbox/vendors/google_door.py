@@ -25,6 +25,8 @@ from connectors.sandbox.wire import Answer, Call, Rejection, json_answer
 CLIENT_EMAIL = "rollcall@juniperfinch.iam.gserviceaccount.example"
 ADMIN = "admin@juniperfinch.example"
 GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+AUDIENCE = "https://oauth2.googleapis.com/token"
+"""What Google's own libraries say, wherever they send it."""
 HOUR, SKEW = 3600, 300  # seconds
 AUTH = "https://www.googleapis.com/auth/"
 DELEGATED = frozenset(
@@ -100,7 +102,7 @@ class Door(Twin):
         now, issued, expires = time.time(), claims.get("iat", 0), claims.get("exp", 0)
         if claims.get("iss") != CLIENT_EMAIL:
             return 400, "invalid_grant", "Invalid grant: account not found"
-        if claims.get("aud") != f"{call.base}/token":
+        if claims.get("aud") not in (f"{call.base}/token", AUDIENCE):
             return 400, "invalid_grant", "Invalid JWT: Failed audience check. The right audience is the token endpoint."
         if not isinstance(expires, int | float) or not now - SKEW < expires <= issued + HOUR or issued > now + SKEW:
             return 400, "invalid_grant", "Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable timeframe. Check your iat and exp values in the JWT claim."  # fmt: skip # noqa: E501
