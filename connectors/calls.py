@@ -93,7 +93,8 @@ class Call(Words):
         query = {name: fill(value, places.moments() | at) for name, value in self.query.items()}
         coded, kind = encoded(self.format, body)
         sent = {**kind, **self.headers, **(headers or {})}
-        extra = {"extensions": {"accepts": self.accepts}} if self.accepts else {}
+        extra: dict[str, Any] = {"extensions": {"accepts": self.accepts}} if self.accepts else {}
+        extra |= {"reads": True} if isinstance(self, Reading) else {}
         answer = http.request(
             self.verb, self.where(at), doing=doing, params=query or None, headers=sent or None, **coded, **extra
         )

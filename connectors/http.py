@@ -90,13 +90,14 @@ class Http:
     def __repr__(self) -> str:
         return f"Http({self.app}, {origin(self.client.base_url)})"
 
-    def request(self, method: str, path: str, *, doing: str, **sent: Any) -> httpx.Response:
-        """One call; `doing` reads like `create account for x`; `sent` are httpx's json, params, data, headers.
+    def request(self, method: str, path: str, *, doing: str, reads: bool = False, **sent: Any) -> httpx.Response:
+        """One call; `doing` reads like `create account for x`; `sent` are httpx's json, params, data, headers. `reads`:
+        a POST that changes nothing.
 
         Raises Retryable or Refused. A Retryable write may have been carried out: read back first.
         """
         attempts = tenacity.Retrying(
-            retry=lambda state: waits_help(state, method),
+            retry=lambda state: waits_help(state, "GET" if reads else method),
             wait=pause,
             stop=tenacity.stop_before_delay(self.patience) | tenacity.stop_after_attempt(ATTEMPTS),
             sleep=self.sleep,

@@ -47,7 +47,7 @@ class Listing(Reading):
             if self.verb == "POST":
                 inside = {name: value for name, value in turn.items() if self.in_body(name)}
                 sent["json"] = {**places.filled(body, params), **nested(inside)}
-            response = http.request(self.verb, url, doing=doing, **sent)
+            response = http.request(self.verb, url, doing=doing, reads=True, **sent)
             return response, self.told(http.body(response, doing))
 
         return get

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Generator, Mapping
 from html.parser import HTMLParser
 from typing import Any, Literal, NamedTuple
+from urllib.parse import unquote
 
 import httpx
 from pydantic import Field, SecretStr, model_validator
@@ -136,7 +137,7 @@ class Session(Signing):
         answer = yield request
         answer.read()
         self.note(answer)
-        if answer.status_code >= 400:
+        if self.status(answer) >= 400:
             raise NotSignedIn("the sign-in was refused", answer)
         return answer
 
@@ -175,7 +176,7 @@ class Session(Signing):
             self.jar.set_cookie_header(request)
         csrf = self.login.csrf
         if csrf and csrf.header and request.method not in SAFE:
-            token = self.jar.get(csrf.at.cookie) if csrf.at.cookie else self.csrf
+            token = unquote(self.jar.get(csrf.at.cookie) or "") if csrf.at.cookie else self.csrf  # Laravel quotes it
             request.headers.update({csrf.header: token} if token else {})
             request.headers.setdefault("Referer", str(request.url))  # Django wants it over HTTPS
 

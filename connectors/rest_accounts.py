@@ -16,7 +16,7 @@ from connectors.calls import GONE, ending, same
 from connectors.errors import ConnectorError, NeedsHuman, Refused, Retryable
 from connectors.fields import pick, text
 from connectors.listing import Listing, Row
-from connectors.rest_options import Active, Find, Options
+from connectors.rest_options import Active, Find, Options, Write
 from connectors.rest_writes import replaced
 from connectors.values import PLAIN, bodily, moment, stamped
 from mappings.access import Account
@@ -81,7 +81,7 @@ class Rest:
         given = {field: value for field, value in attributes.items() if value != ""}
         first = {field: value for field, value in given.items() if not call.fields or field in call.fields}
         try:
-            response = call.carry(self.body(first, doing), self.http, doing, key=key)
+            response = call.carry(joined(call, self.named(first, doing)), self.http, doing, key=key)
         except ConnectorError as error:
             return self.settle(key, error)
         body = self.http.body(response, doing)
@@ -215,23 +215,23 @@ class Rest:
 
     # how it is written
 
-    def body(self, attributes: Mapping[str, str], doing: str) -> dict[str, Any]:
-        """Attributes as the app's YAML says that they are written."""
+    def named(self, attributes: Mapping[str, str], doing: str) -> dict[str, dict[str, Any]]:
+        """For each attribute the part of a body that the app's YAML makes of it."""
         try:
-            return bodily(self.options.fields, attributes)
+            return {name: bodily(self.options.fields, {name: value}) for name, value in attributes.items()}
         except ValueError as error:
             raise Refused(self.name, doing, str(error), "Correct the attribute in HR or in the app's YAML.") from None
 
     def change(self, id: str, attributes: Mapping[str, str], doing: str) -> None:
         """Send these attributes by whichever calls take them; what none takes is for a person."""
-        self.send(id, {name: self.body({name: value}, doing) for name, value in attributes.items()}, doing)
+        self.send(id, self.named(attributes, doing), doing)
 
     def send(self, id: str, named: Mapping[str, Mapping[str, Any]], doing: str) -> None:
         """As change, with the body that each field makes."""
         left = {name: body for name, body in named.items() if body}
         for call in self.users.update:
             mine = {name: left.pop(name) for name in [*left] if not call.fields or name in call.fields}
-            body = {path: value for part in mine.values() for path, value in part.items()}
+            body = joined(call, mine)
             if body and call.whole:
                 replaced(self, call, id, body, doing)
             elif body:
@@ -277,8 +277,8 @@ class Rest:
         if active is None or active.entitlement:
             return True
         value = pick(row, active.field)
-        if active.past:
-            return self.still(value, active)
+        if active.past or active.future:
+            return self.still(value, active) if active.past or not value else not self.still(value, active)
         return not value if active.set else not any(same(value, off) for off in active.off)
 
     def still(self, value: Any, active: Active) -> bool:
@@ -324,3 +324,8 @@ class Rest:
     def by_hand(self, verb: str) -> str:
         """What a person is asked to do where the YAML declares nothing."""
         return self.rules.instructions.get(verb, f"Do it in {self.rules.title} by hand.")
+
+
+def joined(call: Write, named: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """One body of what each attribute makes, in the places where this call wants them."""
+    return {call.into.get(name, path): value for name, part in named.items() for path, value in part.items()}

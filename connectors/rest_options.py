@@ -21,6 +21,7 @@ from mappings.words import Words, as_list
 
 Scalar = str | bool | int | None
 Scalars = Annotated[tuple[Scalar, ...], BeforeValidator(as_list)]
+FOR_EVER = "2999-12-31"
 Listings = Annotated[tuple[Listing, ...], BeforeValidator(as_list)]
 
 
@@ -47,6 +48,8 @@ class Write(Call):
     """What is always sent outside that object, by dotted field names."""
     fields: tuple[str, ...] = ()
     """The only attributes that this call takes; left out: all."""
+    into: dict[str, str] = Field(default_factory=dict)
+    """Attribute -> where this call takes it (dotted), where it is not as with the others: `{email: value}`."""
     whole: bool = False
     """True where the call replaces the account: it is read, changed and sent back whole."""
     leave_out: tuple[str, ...] = ()
@@ -97,20 +100,23 @@ class Users(Words):
 
 class Active(Words):
     """How an account is seen to be usable, and made so or not. One of: a field's values, a field that is filled
-    (`set`), a date that is over (`past`), an entitlement that is held (`has`) or not (`lacks`)."""
+    (`set`), a date that is over (`past`) or not (`future`), an entitlement that is held (`has`) or not (`lacks`)."""
 
     field: str = ""
     """Field of the account (dotted)."""
     write: str = ""
     """Where a body takes it (dotted); left out: as `field`."""
     on: Scalar = True
-    """The value that enables; null with `set` and `past`, where nothing else is said."""
+    """The value that enables; null with `set`, `past` and `future`, where nothing else is said."""
     off: Scalars = (False,)
-    """Values of a disabled account; the first one is written: with `set` the time, with `past` yesterday."""
+    """Values of a disabled account; the first one is written: with `set` the time, with `past` yesterday, with
+    `future` a day that nobody here will see."""
     set: bool = False
     """True where anything in the field means disabled: deleted_at, lock_reason."""
     past: bool = False
     """True where the field holds the account's last day or moment."""
+    future: bool = False
+    """True where the field holds the moment until which the account is suspended."""
     date: str = ""
     """The form of that date (strptime), `epoch` or `epoch_ms`; left out: ISO 8601."""
     has: str = ""
@@ -124,8 +130,8 @@ class Active(Words):
 
     @model_validator(mode="after")
     def one_way(self) -> Active:
-        if self.set and self.past:
-            raise ValueError("give one of set, past")
+        if self.set + self.past + self.future > 1:
+            raise ValueError("give one of set, past, future")
         if sum(map(bool, (self.field, self.has, self.lacks))) != 1:
             raise ValueError("give exactly one of field, has, lacks: where it is seen whether an account is usable")
         return self
@@ -133,14 +139,19 @@ class Active(Words):
     @property
     def enabling(self) -> Scalar:
         """The value that is written to enable."""
-        return self.on if "on" in self.model_fields_set or not (self.set or self.past) else None
+        return self.on if "on" in self.model_fields_set or not self.dated else None
 
     @property
     def disabling(self) -> Scalar:
         """The value that is written to disable, with its places."""
-        if "off" in self.model_fields_set or not (self.set or self.past):
+        if "off" in self.model_fields_set or not self.dated:
             return self.off[0]
-        return "{now}" if self.set else "{yesterday}"
+        return "{now}" if self.set else "{yesterday}" if self.past else FOR_EVER
+
+    @property
+    def dated(self) -> bool:
+        """Whether it is a field without values of its own."""
+        return self.set or self.past or self.future
 
     @property
     def entitlement(self) -> str:

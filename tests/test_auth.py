@@ -270,6 +270,27 @@ def test_the_client_proves_itself_as_told(server: Scripted) -> None:
     assert dict(parse_qsl(form.text)) == {"grant_type": "account_credentials", **fields, **named}
 
 
+def test_a_token_that_the_server_quotes_is_masked(server: Scripted, idp: Idp) -> None:
+    idp.do_users = lambda asked: Said(400, {"detail": f"no {asked.headers['Authorization']}"})  # type: ignore[method-assign]
+
+    with pytest.raises(Refused, match=r"no \*\*\*") as caught:
+        http(server, oauth(server)).json("GET", "/users", doing="list")
+
+    assert "canary" not in str(caught.value)
+
+
+def test_a_quoted_cookie_is_sent_back_as_it_means(server: Scripted) -> None:
+    given = {"Set-Cookie": "XSRF-TOKEN=ab%3Dcd%2B; Path=/"}
+    server.script = lambda asked: Said(204 if asked.method == "POST" else 200, None, given | {"X-S": "1"})
+    csrf = {"at": {"cookie": "XSRF-TOKEN"}, "header": "X-XSRF-TOKEN"}
+    words = {"start": "/sanctum/csrf-cookie", "path": "/login", "json": {"email": "a", "password": PASSWORD}}
+
+    with pytest.raises(Refused, match="opened no session"):
+        http(server, {"login": words | {"csrf": csrf}}).json("GET", "/users", doing="list")
+
+    assert server.asked[-1].headers["X-XSRF-TOKEN"] == "ab=cd+"
+
+
 @pytest.fixture(scope="module")
 def key() -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)

@@ -110,6 +110,7 @@ def past(days: int) -> str:
         ({"field": "until", "past": True}, {"until": "2999-01-01T00:00:00+02:00"}, {"until": "2020-01-01"}),
         ({"field": "until", "past": True, "date": "%d.%m.%Y"}, {"until": past(0)}, {"until": past(2)}),
         ({"field": "until", "past": True, "date": "epoch"}, {"until": 0}, {"until": 1_600_000_000}),
+        ({"field": "until", "future": True}, {"until": "2020-01-01"}, {"until": "2999-01-01T00:00:00Z"}),
         ({"field": "role", "on": "member", "off": "none"}, {"role": "admin"}, {"role": "none"}),
     ],
     ids=lambda value: str(value)[:50],
@@ -368,6 +369,35 @@ def test_the_whole_account_goes_back_with_its_version(odd: Odd, server: Scripted
     assert sent(server).json == ANN | {"name": "Ann Li", "v": 2, "phone": "2"}
 
 
+def test_one_attribute_a_call_as_key_and_value(odd: Odd, server: Scripted) -> None:
+    odd.users = {"1": ANN | {"id": 1}}
+    calls = [
+        {
+            "verb": "PUT",
+            "path": "/x/{id}",
+            "format": "form",
+            "fields": [name],
+            "into": {name: "value"},
+            "body": {"key": name},
+        }
+        for name in ("email", "name")
+    ]
+    odd.on = {"PUT /x/1": lambda asked: Said(200, {})}
+
+    app(server, users={"update": calls}).update("1", {"name": "Ann Li"})
+
+    assert dict(parse_qsl(sent(server).text)) == {"key": "name", "value": "Ann Li"}
+
+
+def test_attributes_inside_a_list_of_arguments(odd: Odd, server: Scripted) -> None:
+    odd.read = lambda asked: {"email": ANN["email"]}
+    create = {"verb": "POST", "path": "/users", "beside": {"params.args": [[7], {}]}, "wrap": "params.args.1"}
+
+    app(server, users={"create": create}).create(ANN)
+
+    assert sent(server).json == {"params": {"args": [[7], ANN]}}
+
+
 def test_what_a_call_does_not_take_goes_by_the_next(odd: Odd, server: Scripted) -> None:
     create = {"verb": "POST", "path": "/users", "fields": ["email"]}
     update = [{"verb": "PATCH", "path": "/users/{id}", "fields": ["name"]}]
@@ -585,6 +615,8 @@ def test_everything_by_rpc(odd: Odd, server: Scripted) -> None:
     active = {"field": "is_active", "write": "params.is_active", "on": 1, "off": 0}
     there = app(server, users=users, fields=fields, active=active, failed_if={"field": "error", "code": "error.code"})
 
+    odd.on = {"POST /rpc": lambda asked, rest=[Said(503, {})]: rest.pop() if rest else rpc(asked)}  # type: ignore[misc]
+    assert list(there.accounts()) == []
     assert there.create(ANN) == (Outcome.DONE, "1") and there.create(ANN) == (Outcome.ALREADY, "1")
     assert [there.disable("1"), there.disable("1")] == [Outcome.DONE, Outcome.ALREADY]
     assert there.read("1").attributes == ANN and not there.read("1").active
