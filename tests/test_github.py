@@ -330,6 +330,15 @@ def test_access_to_single_repositories_ends_with_the_membership(house: House) ->
     assert f"DELETE /orgs/juniper-finch/outside_collaborators/{login}" in house.lines()
 
 
+def test_a_membership_by_an_enterprise_team_is_for_people_to_end(house: House) -> None:
+    login = house.member()
+    house.twin.options(enterprise=True)
+
+    with pytest.raises(NeedsHuman, match=f"Take {login} out of the enterprise's teams"):
+        house.app.disable(login)
+    assert login in house.logins()
+
+
 def test_the_last_owner_stays_and_it_says_so(house: House) -> None:
     with pytest.raises(Refused, match="last owner"):
         house.app.disable("ops-owner")

@@ -254,6 +254,14 @@ def test_who_is_deactivated_cannot_be_changed_and_it_says_so(house: House) -> No
         house.app.update(id, {"title": "Buyer"})
 
 
+def test_what_another_directory_masters_is_refused_with_the_reason(house: House) -> None:
+    provider = {"type": "ACTIVE_DIRECTORY", "name": "juniperfinch.example"}
+    id = house.api("POST", "/api/v1/users?provider=true", {"profile": ANA, "credentials": {"provider": provider}})["id"]
+
+    with pytest.raises(Refused, match="mastered under another system.*change it there"):
+        house.app.update(id, {"title": "Buyer"})
+
+
 # ending access
 
 

@@ -38,10 +38,12 @@ class GitHub(Teams, Access, Graph):
 
     quotas = PUBLISHED
     accounts = "invitations"
-    settable = {"saml": (True, False), "apps": (True, False), "silent_limits": (True, False)}
+    settable = dict.fromkeys(("saml", "apps", "silent_limits", "enterprise"), (True, False))
     saml = True
     apps = False
     """Whether whoever asks is a GitHub App, and may see fine-grained tokens."""
+    enterprise = False
+    """Whether everybody is a member by an enterprise team too, which a removal does not end."""
     silent_limits = False
     """Whether a secondary limit is told without Retry-After."""
 

@@ -158,6 +158,9 @@ class Users(Twin):
         user = self.user(call)
         if "DEPROVISIONED" in (user["status"], user["transitioningToStatus"]):
             raise Rejection(self.error(403, "E0000038", NOT_NOW))
+        if user["credentials"]["provider"]["type"] in ("ACTIVE_DIRECTORY", "LDAP"):
+            text = "Operation failed because user profile is mastered under another system"
+            raise Rejection(self.error(403, "E0000023", text))
         return user
 
     def profile(self, call: Call, asked: Any, before: Row, id: str = "") -> Row:
