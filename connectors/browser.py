@@ -34,6 +34,7 @@ T = TypeVar("T")
 WRITES = ("create", "update", "enable", "disable", "delete")
 READ_FIRST = "read back before trying again"
 ATTEMPTS = 2
+OUT_AGAIN = "the login page is shown again right after signing in"
 ONE_AT_A_TIME = tuple(threading.Lock() for _ in range(64))
 """By app and account. A page sends all of an account at once: of two writes side by side one would undo the other."""
 
@@ -200,7 +201,7 @@ class Browser:
     ) -> T:
         """The attempts, one after another."""
         values = {**values, "random": f"{secrets.token_urlsafe(18)}aA1!"}
-        for last in range(1, ATTEMPTS + 1):
+        for _ in range(ATTEMPTS):
             try:
                 return self.use(doing, job, values, verb, whom)
             except ConnectorError as error:
@@ -210,9 +211,9 @@ class Browser:
                 if found is not None:
                     self.remember(error.pictures)
                     return found
-                if not isinstance(error, Interrupted) or last == ATTEMPTS:
+                if not isinstance(error, Interrupted):
                     raise
-        raise AssertionError("the loop returns or raises")
+        raise self.locked_out(doing, OUT_AGAIN)
 
     def read_back(self, settle: Callable[[ConnectorError], T | None], error: ConnectorError) -> T | None:
         """What the app shows after a failure; the failure itself where it cannot be read either."""
@@ -226,10 +227,12 @@ class Browser:
         for last in range(1, ATTEMPTS + 1):
             try:
                 return self.use(doing, job, {})
+            except Interrupted:
+                continue
             except Retryable as error:
                 if last == ATTEMPTS or error.after is not None:
                     raise
-        raise AssertionError("the loop returns or raises")
+        raise self.locked_out(doing, OUT_AGAIN)
 
     def use(
         self,

@@ -280,20 +280,40 @@ def named_by(root: Any, target: Target, page: Page) -> Any:
     if word in HOLDERS:
         found = root.get_by_role(word).filter(has=reading(page, value))
     elif word in ROLES:
-        found = root.get_by_role(word, name=value, exact=target.exact)
+        found = root.get_by_role(word, **called(value, target.exact, "name"))
     elif word == "role":
-        found = root.get_by_role(value, **({"name": target.name, "exact": target.exact} if target.name else {}))
+        found = root.get_by_role(value, **(called(target.name, target.exact, "name") if target.name else {}))
+    elif word == "term":
+        found = root.locator("dt").filter(has_text=re.compile(rf"^\s*{letters(value)}\s*:?\s*$", re.IGNORECASE))
+        found = found.locator("xpath=following-sibling::dd[1]")
     elif word in ("css", "test_id"):
         found = root.locator(value) if word == "css" else root.get_by_test_id(value)
     else:
         finder = getattr(root, {"alt": "get_by_alt_text"}.get(word, f"get_by_{word}"))
-        found = finder(value, exact=target.exact)
+        found = finder(**called(value, target.exact, "text"))
     return found
+
+
+def called(name: str, exact: bool, parameter: str) -> dict[str, Any]:
+    """What Playwright is told about a name: all of it, or whole words of it. (By itself it takes parts of words, and
+    `Activate` would find the button `Deactivate`.)"""
+    if exact:
+        return {parameter: name, "exact": True}
+    return {parameter: re.compile(rf"(?<!\w){letters(name)}(?!\w)", re.IGNORECASE)}
+
+
+def letters(text: str) -> str:
+    """A regular expression for a text, whatever blanks it has, in which no sign has a meaning to Playwright either."""
+    return r"\s+".join("".join(map(letter, word)) for word in text.split())
+
+
+def letter(sign: str) -> str:
+    return sign if sign.isalnum() or sign == "_" or ord(sign) > 0xFFFF else f"\\u{ord(sign):04x}"
 
 
 def reading(page: Page, text: str) -> Any:
     """Something that reads exactly this text, without case and surrounding blanks."""
-    return page.get_by_text(re.compile(rf"^\s*{re.escape(text)}\s*$", re.IGNORECASE))
+    return page.get_by_text(re.compile(rf"^\s*{letters(text)}\s*$", re.IGNORECASE))
 
 
 def visible(locator: Locator) -> Any:

@@ -1,4 +1,4 @@
-"""What is asked of a page in its own language; each answers with plain texts. None of them changes the page."""
+"""What is asked of a page in its own language; each answers with plain texts."""
 
 from __future__ import annotations
 
@@ -35,7 +35,12 @@ ROWS = """rows => {
   const cells = 'td, th, [role=cell], [role=gridcell], [role=rowheader], [role=columnheader]';
   const heading = 'thead th, thead td, th[scope=col], [role=columnheader]';
   const own = row => [...row.querySelectorAll(cells)].filter(c => c.parentElement.closest('tr, [role=row]') === row);
-  const heads = table => [...table.querySelectorAll(heading)].map(h => [clean(h.innerText), clean(h.textContent)]);
+  const heads = table => {
+    const marked = [...table.querySelectorAll(heading)];
+    const first = table.querySelector('tr');
+    const found = marked.length || !first ? marked : [...first.querySelectorAll('th')];
+    return found.map(h => [clean(h.innerText), clean(h.textContent)]);
+  };
   return rows.map(row => {
     const table = row.closest('table, [role=table], [role=grid], [role=treegrid]');
     const found = own(row);
@@ -55,3 +60,10 @@ NAMES = """els => els.flatMap(el => {
   return [[(el.innerText || '').replace(/\\s+/g, ' ').trim(), true]];
 })"""
 """The names that things tell: options of a list, labels of checked boxes, texts."""
+TAB = "() => ({origin: location.origin, items: Object.fromEntries(Object.entries(sessionStorage))})"
+"""What the app keeps in the tab."""
+RESTORE = """(tab => {
+  if (location.origin === tab.origin && !sessionStorage.length)
+    for (const [name, value] of Object.entries(tab.items)) sessionStorage.setItem(name, value);
+})(TAB)"""
+"""Puts it into another tab before the app's own scripts run. This one does change the page."""

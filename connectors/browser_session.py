@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from connectors.browser_chromium import Chromium, leave
-from connectors.browser_page import Broken, Missing, Seat, SignedOut, Told, View
+from connectors.browser_page import Broken, Missing, Seat, SignedOut, Told, View, visible
+from connectors.browser_scripts import RESTORE, TAB
 from connectors.browser_steps import Walker
 from connectors.recipes import Login, Options
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from playwright.async_api import StorageState
 
 SESSION = "session.json"
+COVERED = "input[type=password]"
 VIEWPORT = {"width": 1280, "height": 1000}
 TRIES = 2  # at a code that somebody else has used just before
 
@@ -37,6 +39,8 @@ class Session:
         self.options = options
         self.file = keep / SESSION if keep else None
         self.state: StorageState | None = None
+        self.tab: dict[str, Any] = {}
+        """What the app keeps in the tab (sessionStorage), which belongs to no browser's state: {origin, items}."""
         self.generation = 0
         """Grows with each renewal."""
         self.read_at = 0.0
@@ -80,6 +84,8 @@ class Session:
         context = await browser.new_context(
             storage_state=state, locale=self.options.locale, viewport=VIEWPORT, accept_downloads=True
         )
+        if state is not None and self.tab:
+            await context.add_init_script(RESTORE.replace("TAB", json.dumps(self.tab)))
         return Seat(context, await context.new_page(), self.generation)
 
     async def renew(self, chromium: Chromium, generation: int) -> None:
@@ -100,6 +106,7 @@ class Session:
         except ValueError:
             return False
         self.last_code = max(self.last_code, int(saved.pop("code", -1)))
+        self.tab = saved.pop("tab", {})
         self.state = saved
         return True
 
@@ -125,6 +132,7 @@ class Session:
             seat = await self.opened(browser, None)
             try:
                 await self.walk_in(seat, login)
+                self.tab = await seat.page.evaluate(TAB)
                 self.keep(await seat.context.storage_state())
                 return
             except (SignedOut, Told) as error:
@@ -149,7 +157,9 @@ class Session:
 
     async def inside(self, view: View) -> bool:
         """Whether the login is no longer shown."""
-        return not view.traffic.pending and not await view.at_login()
+        if view.traffic.pending or await view.at_login():
+            return False
+        return not await visible(view.page.locator(COVERED)).count()  # the form again, at another address
 
     def values(self, login: Login, view: View) -> dict[str, Any]:
         """What places in the login's steps stand for. Secrets are typed at known hosts only."""
@@ -193,6 +203,6 @@ class Session:
             return
         partial = self.file.with_suffix(".new")
         with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
-            json.dump({**state, "code": self.last_code}, out)
+            json.dump({**state, "code": self.last_code, "tab": self.tab}, out)
         partial.replace(self.file)
         self.read_at = self.file.stat().st_mtime

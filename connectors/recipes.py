@@ -23,7 +23,7 @@ ROLES = (
 """Roles that have a word of their own: `{button: Save}` is `{role: button, name: Save}`."""
 HOLDERS = ("row", "listitem", "article")
 """Roles whose word takes a text that something inside reads exactly: `{row: "{key}"}`."""
-OTHERS = ("label", "placeholder", "text", "title", "alt", "test_id", "css", "role")
+OTHERS = ("label", "placeholder", "term", "text", "title", "alt", "test_id", "css", "role")
 
 
 class Target(Words):
@@ -58,6 +58,8 @@ class Target(Words):
     article: str | None = None
     label: str | None = None
     placeholder: str | None = None
+    term: str | None = None
+    """What stands beside this term in a list of terms (`<dl>`)."""
     text: str | None = None
     title: str | None = None
     alt: str | None = None
@@ -66,7 +68,7 @@ class Target(Words):
     css: str | None = None
     """A CSS selector: the last resort, since it breaks when the page is built anew."""
     exact: bool = False
-    """Whether the whole name must be this, with case. Otherwise a part will do, but an exact match wins."""
+    """Whether the whole name must be this, with case. Otherwise whole words of it will do, but an exact match wins."""
     within: Target | None = None
     """The part of the page it is in: a row, a section, a dialog."""
     having: str | None = None

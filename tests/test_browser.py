@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,13 +16,16 @@ from urllib.parse import parse_qs
 
 import psutil
 import pytest
+from ruamel.yaml import YAML
 
 from connectors.base import Outcome, Sessions
 from connectors.browser_chromium import installed, stop_all
 from connectors.catalogue import capabilities, connect
 from connectors.errors import NeedsHuman, Refused, Retryable
 from connectors.sandbox import Sandbox
+from mappings.folder import plain
 from mappings.vocabulary import AppRules
+from tests.badge_recipe import BADGES
 from tests.connectors_servers import Asked, Said, Scripted
 
 pytestmark = [
@@ -46,6 +50,10 @@ class Site:
         self.signed_in: set[str] = set()
         self.extra = ""
         self.posts: list[str] = []
+        self.pages = dict(PAGES)
+        self.token = False
+        """Whether the login leaves a token in the tab."""
+        self.logins = 0
         self.server = Scripted(self.answer)
 
     def __enter__(self) -> Site:
@@ -62,11 +70,15 @@ class Site:
             return Said(303, headers={"Location": "/login"})
         if asked.method == "POST":
             return self.change(asked)
-        return PAGES.get(asked.path, lambda site, asked: Said(404, "<h1>Nothing here</h1>", HTML))(self, asked)
+        return self.pages.get(asked.path, lambda site, asked: Said(404, "<h1>Nothing here</h1>", HTML))(self, asked)
 
     def login(self, asked: Asked) -> Said:
         if asked.method == "POST":
             given = {k: v[0] for k, v in parse_qs(asked.text).items()}
+            self.logins += 1
+            if given.get("password") == CANARY and self.token:
+                script = "sessionStorage.token = 'of-the-tab'; location.href = '/people'"
+                return Said(200, f"<script>{script}</script>", HTML)
             if given.get("password") == CANARY:
                 return Said(303, headers={"Location": "/people", "Set-Cookie": f"sid={CANARY[::-1]}; Path=/"})
         return Said(
@@ -334,6 +346,70 @@ def pink(file: Path) -> int:
     return sum(int(many) for many, colour in colours if colour == (255, 0, 255))
 
 
+def switchboard(site: Site, asked: Asked) -> Said:
+    """One person on a page whose button says what would come next, and a plain table without any marked headings."""
+    if not site.people:
+        return Said(200, page("Switchboard", "<p>Nobody yet</p>"), HTML)
+    state = site.people[ANN["mail"]]["state"]
+    verb = "Deactivate" if state == "On" else "Activate"
+    rows = "<tr><th>Who<th>What</tr>" + "".join(f"<tr><td>{m}<td>{p['name']}</tr>" for m, p in site.people.items())
+    button = f"<form method=post action=/turn>{field('Mail')}<button>{verb}</button></form>"
+    facts = f"<dl><dt>Address:</dt><dd>{ANN['mail']}</dd><dt>Name</dt><dd>Ann</dd></dl>"
+    return Said(200, page("Switchboard", f"<table>{rows}</table>{facts}{button}"), HTML)
+
+
+SWITCHED: dict[str, Any] = {
+    "accounts": {
+        "open": "/switchboard",
+        "empty": {"text": "Nobody yet"},
+        "fields": {"mail": {"column": "who"}, "name": {"column": "What"}},
+        "active": {"button": "Deactivate", "shown": True, "within": {"css": "body"}},
+    },
+    "account": {
+        "open": "/switchboard",
+        "fields": {"mail": {"term": "Address"}, "name": {"term": "Name"}},
+        "active": {"button": "Deactivate", "shown": True},
+    },
+    "enable": [{"open": "/switchboard"}, {"click": {"button": "Activate"}}],
+}
+
+
+def test_a_name_is_taken_by_whole_words(site: Site) -> None:
+    """Playwright by itself would press `Deactivate` where the recipe says `Activate`."""
+    site.people[ANN["mail"]] = {"name": "Ann", "state": "On"}
+    site.pages["/switchboard"] = switchboard
+    words = SWITCHED | {"disable": SWITCHED["enable"], "patience": 1}
+    words["accounts"] = words["accounts"] | {"active": None}
+
+    app = app_at(site, **words)
+
+    assert app.read(ANN["mail"]).attributes == ANN and [a.attributes for a in app.accounts()] == [ANN]
+    with pytest.raises(NeedsHuman, match="there is no button 'Activate'"):
+        app.disable(ANN["mail"])
+    assert site.posts == []
+
+
+def tab_only(site: Site, asked: Asked) -> Said:
+    """An app that keeps its session in the tab, as scripts see it."""
+    script = "if (!sessionStorage.token) location.href = '/login';"
+    return Said(200, page("Tab", f"<script>{script}</script><p>Nobody yet</p>"), HTML)
+
+
+def test_a_session_that_lives_in_the_tab(site: Site, tmp_path: Path) -> None:
+    site.pages["/people"] = tab_only
+    words = signing_in(site)
+    site.signed_in.clear()
+    keep_it = {"press": "Enter", "on": {"label": "Password"}}
+    steps = [*words["login"]["steps"][:2], keep_it]
+    site.token = True
+
+    app = app_at(site, keep=tmp_path, **{"login": words["login"] | {"steps": steps}})
+
+    assert app.find(ANN["mail"]) is None
+    assert app_at(site, keep=tmp_path, **{"login": words["login"] | {"steps": steps}}).find(ANN["mail"]) is None
+    assert site.logins == 1
+
+
 def test_a_server_that_is_not_there_may_be_tried_later(site: Site) -> None:
     site.server.__exit__(None, None, None)
 
@@ -367,6 +443,17 @@ def test_a_recipe_with_wrong_words_is_refused_when_it_is_loaded(options: dict[st
         connect("little", rules, {"SITE_URL": "http://127.0.0.1:9"})
 
     assert "apps/little.yaml" in str(caught.value)
+
+
+def test_the_recipe_of_the_documentation_is_one() -> None:
+    text = (Path(__file__).parents[1] / "docs" / "browser.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    whole = "\n".join(line for block in blocks for line in block.splitlines() if not line.endswith("…"))
+    values = {f"DESK_{name}": "x" for name in ("USER", "PASSWORD", "TOTP_SEED")} | {"DESK_URL": "http://127.0.0.1:9"}
+
+    app = connect("desk", AppRules.model_validate(plain(YAML().load(whole))), values)
+
+    assert capabilities(app) >= {"accounts", "find", "create", "update", "disable", "grant", "revoke"}
 
 
 # the browser's own life
@@ -408,61 +495,6 @@ def test_a_browser_ends_with_the_run_that_started_it(how: str) -> None:
         gone, left = psutil.wait_procs(started, timeout=30)
         assert not left, f"still there: {left}"
         run.communicate(timeout=30)
-
-
-# an app of the sandbox
-
-BADGES: dict[str, Any] = {
-    "url": "${BADGE_URL}",
-    "login": {
-        "page": "/login",
-        "user": "${BADGE_USER}",
-        "password": "${BADGE_PASSWORD}",
-        "steps": [
-            {"fill": {"label": "E-mail"}, "with": "{user}"},
-            {"fill": {"label": "Password"}, "with": "{password}"},
-            {"click": {"button": "Sign in"}},
-        ],
-    },
-    "problems": {"role": "alert"},
-    "accounts": {
-        "open": "/list",
-        "empty": {"text": "0 badges, page 1 of 1", "exact": True},
-        "fields": {"email": {"column": "E-mail"}, "name": {"column": "Name"}, "site": {"column": "Site"}},
-        "id": {"column": "Name", "attribute": "href", "like": "/badges/{}"},
-        "active": {"column": "Status", "is": "Active"},
-        "next": {"link": "Next page"},
-        "total": {"role": "status", "like": "{} badges"},
-    },
-    "find": {"open": "/list?q={key}"},
-    "account": {
-        "open": "/{id}",
-        "fields": {
-            "email": {"label": "E-mail"},
-            "name": {"label": "Name"},
-            "site": {"label": "Site"},
-        },
-        "active": {"label": "Status", "is": "Active"},
-    },
-    "create": [
-        {"open": "/issue"},
-        {"fill": {"label": "Name"}, "with": "{name}"},
-        {"fill": {"label": "E-mail"}, "with": "{email}"},
-        {"select": {"label": "Site"}, "option": "{site}"},
-        {"click": {"button": "Issue badge"}},
-        {"expect": {"heading": "Badge of {name}"}},
-    ],
-    "disable": [
-        {"open": "/{id}"},
-        {"click": {"button": "Deactivate"}},
-        {"expect": {"button": "Reactivate"}},
-    ],
-    "enable": [
-        {"open": "/{id}"},
-        {"click": {"button": "Reactivate"}},
-        {"expect": {"button": "Deactivate"}},
-    ],
-}
 
 
 def test_the_badge_office_from_its_pages_alone(sandbox: Sandbox) -> None:
