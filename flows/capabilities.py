@@ -107,9 +107,7 @@ def shipped() -> list[Able]:
 def markdown(found: list[Able]) -> str:
     """The page docs/capabilities.md."""
     lines = [f"| app | {' | '.join(SHOWN)} |", "|---" * (len(SHOWN) + 1) + "|"]
-    lines += [
-        f"| [{one.title}]({one.page}) `{one.name}` | {' | '.join(map(one.says, SHOWN.values()))} |" for one in found
-    ]
+    lines += [f"| {one.named} | {' | '.join(map(one.says, SHOWN.values()))} |" for one in found]
     parts = [section(one) for one in found]
     return PAGE.format(table="\n".join(lines), permissions="\n\n".join(parts))
 
