@@ -318,6 +318,20 @@ def test_connections_that_a_firewall_cut_are_no_trouble(here: Ground) -> None:
     assert outcome == DONE and here.again().read(id).entitlements == {"Staff"}
 
 
+def test_one_broken_connection_condemns_those_that_lie_idle(here: Ground) -> None:
+    id = here.make()
+    dn = here.there(id)["dn"][0]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(here.app.read, [id] * 12))
+    assert len(here.app.wire.idle) > 1
+
+    here.door.cut()
+    title = {"title": [("MODIFY_REPLACE", ["Changed"])]}
+    here.app.surely(lambda again: here.app.wire.modify(dn, title, "try"))
+
+    assert here.there(id)["title"] == ["Changed"]
+
+
 def test_many_threads_share_few_connections(here: Ground) -> None:
     door = Door(here.server.authority, here.server.host, here.server.port)
     options = {**here.rules.options, "connections": 3}
