@@ -271,16 +271,16 @@ class Browser:
 
         session, generation = self.session(chromium), -1
         try:
-            async with session.seat(chromium) as seat:
+            async with session.seat(chromium, camera) as seat:
                 generation = seat.generation
                 return await self.at_page(Visit(self, seat, camera, values), seat, job, doing)
         except SignedOut:
-            await self.renewed(session, chromium, doing, generation)
+            await self.renewed(session, chromium, doing, generation, camera)
             raise Interrupted(self.name, doing, "the session had ended", READ_FIRST) from None
         except Refusal as error:
             raise self.locked_out(doing, str(error)) from None
         except Broken as error:
-            raise self.broken(doing, "login", str(error)) from None
+            raise self.broken(doing, "", str(error)) from None
         except (Unanswered, Error) as error:
             raise self.unanswered(doing, error) from None
 
@@ -307,14 +307,14 @@ class Browser:
         finally:
             await visit.camera.end(seat, failed)
 
-    async def renewed(self, session: Session, chromium: Chromium, doing: str, generation: int) -> None:
+    async def renewed(self, session: Session, chromium: Chromium, doing: str, generation: int, camera: Camera) -> None:
         """A new session after that one has ended."""
         try:
-            await session.renew(chromium, generation)
+            await session.renew(chromium, generation, camera)
         except Refusal as error:
             raise self.locked_out(doing, str(error)) from None
         except Broken as error:
-            raise self.broken(doing, "login", str(error)) from None
+            raise self.broken(doing, "", str(error)) from None
 
     def session(self, chromium: Chromium) -> Session:
         """This process's session; made in the browser's thread, where it stays."""

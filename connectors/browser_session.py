@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from connectors.browser_chromium import Chromium, leave
 from connectors.browser_page import Broken, Missing, Seat, SignedOut, Told, View, visible
+from connectors.browser_proof import Camera
 from connectors.browser_scripts import RESTORE, TAB
 from connectors.browser_steps import Walker
 from connectors.recipes import Login, Options
@@ -55,12 +56,13 @@ class Session:
         return str(id(self))
 
     @asynccontextmanager
-    async def seat(self, chromium: Chromium) -> AsyncIterator[Seat]:
-        """A page that is signed in as far as we know; kept for the next call unless it was spoilt."""
+    async def seat(self, chromium: Chromium, camera: Camera) -> AsyncIterator[Seat]:
+        """A page that is signed in as far as we know; kept for the next call unless it was spoilt. `camera`: for a
+        login that fails."""
         async with self.places, chromium.rooms():
             browser = await chromium.ready()
             if self.options.login is not None and self.state is None:
-                await self.renew(chromium, self.generation)
+                await self.renew(chromium, self.generation, camera)
             seat = await chromium.waiting(self.owner)
             if seat is None or seat.generation != self.generation or seat.page.is_closed():
                 if seat is not None:
@@ -88,11 +90,11 @@ class Session:
             await context.add_init_script(RESTORE.replace("TAB", json.dumps(self.tab)))
         return Seat(context, await context.new_page(), self.generation)
 
-    async def renew(self, chromium: Chromium, generation: int) -> None:
+    async def renew(self, chromium: Chromium, generation: int, camera: Camera) -> None:
         """Sign in, unless somebody has done so since this generation: another page, or another process."""
         async with self.one_login, self.locked():
             if self.generation == generation and not self.taken_over():
-                await self.sign_in(chromium)
+                await self.sign_in(chromium, camera)
             elif self.generation == generation:
                 self.generation += 1
 
@@ -121,7 +123,7 @@ class Session:
             await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
             yield
 
-    async def sign_in(self, chromium: Chromium) -> None:
+    async def sign_in(self, chromium: Chromium, camera: Camera) -> None:
         """Walk the login's steps in a page of its own. Refusal where the app does not let us in."""
         login = self.options.login
         assert login is not None
@@ -137,7 +139,11 @@ class Session:
                 return
             except (SignedOut, Told) as error:
                 if last == TRIES or not login.totp.get_secret_value():
+                    await camera.take(seat.page, "failure")
                     raise Refusal(str(error) or "the login page is shown again") from None
+            except Broken:
+                await camera.take(seat.page, "failure")
+                raise
             finally:
                 await leave(seat)
 

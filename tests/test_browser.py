@@ -325,6 +325,17 @@ def test_a_wrong_password_is_refused_without_showing_it(site: Site) -> None:
     assert caught.value.status == 401 and "canary" not in str(caught.value)
 
 
+def test_a_login_that_does_not_fit_is_shown_without_the_password(site: Site, tmp_path: Path) -> None:
+    words = signing_in(site)
+    steps = [*words["login"]["steps"][:2], {"click": {"button": "Log me in"}}]
+
+    with pytest.raises(NeedsHuman, match=r"login, step 3 \(click button 'Log me in'\)") as caught:
+        app_at(site, keep=tmp_path, patience=1, **{"login": words["login"] | {"steps": steps}}).create(ANN)
+
+    (picture,) = caught.value.pictures
+    assert picture.shows == "failure" and pink(Path(picture.file)) > 1000
+
+
 def test_pictures_cover_what_is_secret(site: Site, tmp_path: Path) -> None:
     site.people[ANN["mail"]] = {"name": "Ann", "state": "On"}
     shown = f"<p>The password is {CANARY}</p>{field('Code', name='code')}<script>code.value = '{CANARY}'</script>"

@@ -163,6 +163,15 @@ def test_grants_and_revokes_twice(rig: Rig) -> None:
         rig.app.grant(id, "Sailors")
 
 
+def test_two_grants_at_once_do_not_undo_each_other(rig: Rig) -> None:
+    id = rig.make()
+
+    with ThreadPoolExecutor(3) as pool:
+        done = list(pool.map(lambda name: rig.app.grant(id, name), ["Sales", "Staff", "Engineering"]))
+
+    assert done == [DONE] * 3 and rig.shown().groups == {"Sales", "Staff", "Engineering"}
+
+
 def test_a_wrong_id_changes_nothing(rig: Rig) -> None:
     rig.make()
     before = rig.server.rows("SELECT * FROM auth_user WHERE username <> ?", USER)
