@@ -354,6 +354,7 @@ def test_ending_sessions_ends_oauth_tokens_too(house: House) -> None:
     house.app.end_sessions(id)
 
     assert house.twin.state()["sessions"] == house.twin.state()["tokens"] == []
+    assert "forgetDevices=true" in house.twin.log()[-1]["query"]
 
 
 def test_admin_roles_are_for_people_to_give_away(house: House) -> None:

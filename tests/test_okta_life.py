@@ -1,4 +1,5 @@
-"""Working lives at Okta and a GitHub organisation, carried out by the functions that the flows are made of."""
+"""Working lives at Okta and a GitHub organisation, carried out by the functions that the flows are made of. All that is
+sent meanwhile is held to the vendors' descriptions."""
 
 from __future__ import annotations
 
@@ -16,6 +17,7 @@ from flows import presets
 from flows.cohort import Ended
 from flows.record import tasks
 from tests.lives import DOMAIN, Lives, mappings
+from tests.vendor_specs import Held, described, hold
 
 NOON = datetime.now(UTC).replace(hour=20, minute=30)  # after every cut-off in Lisbon
 TODAY = NOON.date()
@@ -50,10 +52,16 @@ class Story:
             twin.reset()
             twin.limits(100_000)
         self.lives, self.day = Lives(sandbox, folder, rules(folder)), 0
+        self.held = [self.hold("okta", "okta/okta-management.json"), self.hold("github", "github/github-ghec.json")]
         self.lives.hire("1", "Marlene", "Juniper", department="Operations", manager="")
         self.lives.hire("2", "Ben", "Ode", department="Engineering")
         self.lives.hire("3", "Ana", "Simic", department="Engineering", manager="2", start=str(TODAY))
         self.sync()
+
+    def hold(self, name: str, description: str) -> Held:
+        """Check what is sent to this app; GraphQL is not described."""
+        app: Any = self.lives.site.app(name)
+        return hold(app.http.client, described(description), under=f"/{name}", besides="POST /graphql")
 
     def sync(self) -> list[Ended]:
         """A day passes, and Rollcall looks."""
@@ -168,3 +176,4 @@ def test_who_comes_back_has_everything_again_and_one_account(story: Story) -> No
     assert (story.user["id"], story.user["status"]) == (id, "ACTIVE") and story.groups == {"Staff", "Makers"}
     assert "ana-simic" in story.members and story.teams == ["2"]
     assert len(story.okta.state()["users"]) == 3
+    assert all(sum(held.calls.values()) > 20 for held in story.held)
