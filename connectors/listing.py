@@ -9,9 +9,10 @@ import httpx
 
 from connectors import places
 from connectors.calls import Reading
+from connectors.errors import Refused
 from connectors.fields import nested, pick, put
 from connectors.http import Http
-from connectors.pages import Get, Paging, Params, Style, walk
+from connectors.pages import Get, Paging, Params, Style, there, walk
 
 Row = dict[str, Any]
 PAGING = ("page", "offset", "cursor", "per")
@@ -48,9 +49,20 @@ class Listing(Reading):
                 inside = {name: value for name, value in turn.items() if self.in_body(name)}
                 sent["json"] = {**places.filled(body, params), **nested(inside)}
             response = http.request(self.verb, url, doing=doing, reads=True, **sent)
-            return response, self.told(http.body(response, doing))
+            body_told = http.body(response, doing)
+            if self.misplaced(body_told):
+                why = f"there is no list at {self.items!r} of the answer{there(body_told)}"
+                raise Refused(http.app, doing, why, "Check `items` in the app's YAML.")
+            return response, self.told(body_told)
 
         return get
+
+    def misplaced(self, body: Any) -> bool:
+        """Whether there is nothing where the items should be, but a list elsewhere. An absent list alone is an empty
+        one: some leave it out."""
+        if not self.items or not isinstance(body, Mapping) or pick(body, self.items) is not None:
+            return False
+        return any(isinstance(value, list) and value and isinstance(value[0], Mapping) for value in body.values())
 
     def in_body(self, parameter: str) -> bool:
         """Whether a parameter of the page goes into the body."""

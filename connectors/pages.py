@@ -246,11 +246,18 @@ def walk(
 def listed(app: str, doing: str, body: Any, items: str) -> list[dict[str, Any]]:
     """The items of an answer. An absent list is an empty one: SCIM leaves out empty Resources."""
     found = pick(body, items)
-    if found is None and isinstance(body, dict):
+    if found is None and isinstance(body, dict) and (items or not body):
         return []
     if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
-        raise Refused(app, doing, f"there is no list at {items or 'the top'!r} of the answer", "Check `items`.")
+        raise Refused(
+            app, doing, f"there is no list at {items or 'the top'!r} of the answer{there(body)}", "Check `items`."
+        )
     return found
+
+
+def there(body: Any) -> str:
+    """The names that an answer has, for whoever looks for the right one."""
+    return f"; there is {', '.join(map(str, body)) or 'nothing'}" if isinstance(body, dict) else ""
 
 
 def check_new(app: str, doing: str, page: Page, seen: set[bytes]) -> None:

@@ -16,6 +16,7 @@ from connectors.calls import GONE, ending, same
 from connectors.errors import ConnectorError, NeedsHuman, Refused, Retryable
 from connectors.fields import pick, text
 from connectors.listing import Listing, Row
+from connectors.pages import there
 from connectors.rest_options import Active, Find, Options, Write
 from connectors.rest_writes import replaced
 from connectors.values import PLAIN, bodily, moment, stamped
@@ -51,7 +52,12 @@ class Rest:
 
     def check(self) -> str:
         """1 call."""
-        first = next(self.rows(self.users.list[0], "check the connection"), None)
+        doing = "check the connection"
+        first = next(self.rows(self.users.list[0], doing), None)
+        if first and not self.users.each and self.value(first, self.key) is None:
+            why = f"an account shows no {self.key!r}{there(first)}"
+            raise Refused(self.name, doing, why, "Check `key`, `fields` and `users.list` in the app's YAML.")
+        self.named_by(first, doing)
         shown = "shows its accounts" if first else "shows no accounts yet"
         return f"{self.rules.title} answers and {shown}."
 
@@ -126,7 +132,7 @@ class Rest:
         seen = set[str]()
         for listing in self.users.list:
             for row in self.rows(listing, doing):
-                id = self.id_of(row)
+                id = self.named_by(row, doing)
                 whole = self.row(id, doing) if self.users.each else row
                 if whole and not (len(self.users.list) > 1 and id in seen):
                     yield whole
@@ -177,11 +183,17 @@ class Rest:
             rows = (row for listing in self.users.list for row in self.rows(listing, doing))
             return next((row for row in rows if self.id_of(row) == id), None)
         try:
-            found = pick(self.http.body(self.users.read.send(self.http, doing, id=id), doing), self.users.item)
+            body = self.http.body(self.users.read.send(self.http, doing, id=id), doing)
         except Refused as error:
             if error.status in GONE:
                 return None
             raise
+        found = pick(body, self.users.item)
+        if isinstance(body, dict) and body and self.users.item and self.users.item.partition(".")[0] not in body:
+            why = f"there is no {self.users.item!r} in the answer{there(body)}"
+            raise Refused(
+                self.name, doing, why, "Check `users.item`; if it means no such account, say so in `failed_if`."
+            )
         if not isinstance(found, dict) or not found:
             return None
         if (shown := self.id_of(found)).casefold() != id.casefold() and shown:
@@ -200,6 +212,13 @@ class Rest:
         if not found:
             raise error
         return (Outcome.DONE if isinstance(error, Retryable) else Outcome.ALREADY), self.id_of(found)
+
+    def named_by(self, row: Row | None, doing: str) -> str:
+        """The id of an account in a list, which has one. Refused with the fields that there are."""
+        if row and not self.id_of(row):
+            why = f"an account has no {self.users.id!r}{there(row)}"
+            raise Refused(self.name, doing, why, "Check `users.id` in the app's YAML.")
+        return self.id_of(row)
 
     def id_of(self, row: Any) -> str:
         """An account's id as text; empty where there is none."""

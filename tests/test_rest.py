@@ -724,6 +724,34 @@ def test_a_total_that_is_the_pages_own_count_loses_nobody(odd: Odd, server: Scri
 # what a machine cannot do, and words that are wrong
 
 
+@pytest.mark.parametrize(
+    ("users", "verb", "told"),
+    [
+        ({"list": {"path": "/wrapped", "items": ""}}, "check", "no list at 'the top' of the answer; there is rows, n"),
+        ({"list": {"path": "/wrapped", "items": "data"}}, "check", "no list at 'data' of the answer; there is rows, n"),
+        ({"id": "uid"}, "check", "an account has no 'uid'; there is id, email, name"),
+        ({"item": "user"}, "read", "there is no 'user' in the answer; there is id, email, name. Check `users.item`"),
+    ],
+    ids=["no items", "items", "id", "item"],
+)
+def test_a_wrong_path_is_told_with_what_is_there(users: Any, verb: str, told: str, odd: Odd, server: Scripted) -> None:
+    odd.users = {"1": {"id": 1} | ANN}
+    odd.on = {"GET /wrapped": lambda asked: Said(200, {"rows": list(odd.users.values()), "n": 1})}
+    there = app(server, users=users)
+
+    with pytest.raises(Refused) as caught:
+        there.read("1") if verb == "read" else there.check()
+
+    assert told in str(caught.value), str(caught.value)
+
+
+def test_a_key_that_no_account_shows_is_told(odd: Odd, server: Scripted) -> None:
+    odd.users = {"1": {"id": 1, "mail": ANN["email"]}}
+
+    with pytest.raises(Refused, match="an account shows no 'email'; there is id, mail. Check `key`"):
+        app(server).check()
+
+
 def test_what_is_not_declared_is_for_people(server: Scripted) -> None:
     there = app(server, users={"create": None, "update": ()})
 
