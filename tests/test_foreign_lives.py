@@ -21,7 +21,7 @@ from mappings.folder import plain
 from mappings.rules import attributes_of
 from mappings.vocabulary import AppRules
 from tests.foreign import DOMAIN, Foreign, Hr, Shown, company, servers
-from tests.stage import days_ago, free_port, until, without_schedules
+from tests.stage import Told, days_ago, free_port, rollcall, until, without_schedules
 
 EMAIL = f"ines.duarte@{DOMAIN}"
 INES = {"given_name": "Inês", "family_name": "Duarte", "department": "Sales", "title": "Account Executive"}
@@ -49,6 +49,15 @@ class Look(NamedTuple):
     """What the run's state and its artifact say."""
     shown: Mapping[str, Shown | None]
     """App -> Inês's account there."""
+
+
+class Lived(NamedTuple):
+    """A life, and what the record says of it."""
+
+    looks: dict[str, Look]
+    """joiner, mover, leaver, rehire."""
+    evidence: Told
+    """Of `rollcall evidence verify`."""
 
 
 class Life:
@@ -95,7 +104,7 @@ def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, dict[s
 
 
 @pytest.fixture(scope="module")
-def looks(tmp_path_factory: pytest.TempPathFactory, there: dict[str, dict[str, str]]) -> Iterator[dict[str, Look]]:
+def lived(tmp_path_factory: pytest.TempPathFactory, there: dict[str, dict[str, str]]) -> Lived:
     """The whole life, lived once at all of them side by side."""
     folder: Path = tmp_path_factory.mktemp("lives")
     hr = Hr(folder / "people.csv")
@@ -109,9 +118,16 @@ def looks(tmp_path_factory: pytest.TempPathFactory, there: dict[str, dict[str, s
     with Stack(settings, prefect_yaml=without_schedules(folder), extra=variables) as stack:
         life = Life(stack, hr, apps)
         try:
-            yield life.live()
+            looks = life.live()
         finally:
             life.client.__exit__(None, None, None)
+    where = {"ROLLCALL_HOME": str(settings.home), "ROLLCALL_MAPPINGS": str(settings.mappings)}
+    return Lived(looks, rollcall("evidence", "verify", folder=folder, environment=variables | where))
+
+
+@pytest.fixture(scope="module")
+def looks(lived: Lived) -> dict[str, Look]:
+    return lived.looks
 
 
 @pytest.fixture(params=sorted(KINDS))
@@ -139,6 +155,10 @@ def as_hr_says(shown: Shown, **fields: str) -> None:
 @pytest.mark.parametrize("event", ["joiner", "mover", "leaver", "rehire"])
 def test_every_run_of_the_life_completes(looks: dict[str, Look], event: str) -> None:
     assert looks[event].said.startswith("Completed"), looks[event].said
+
+
+def test_the_record_of_the_life_is_signed_and_whole(lived: Lived) -> None:
+    assert "4 packets, chain intact" in lived.evidence.out, lived.evidence.all
 
 
 def test_a_joiner_has_an_account_and_the_departments_groups(seen: tuple[str, dict[str, Look]]) -> None:
