@@ -28,7 +28,10 @@ from connectors.surroundings import Surroundings
 from mappings.access import Account
 from mappings.vocabulary import AppRules
 
-__all__ = ["Browser", "Options", "connect"]
+__all__ = ["PROVED", "Browser", "Options", "connect"]
+
+PROVED = "tests/test_browser_contract.py"
+"""Where the contract is held at a real server: a page has no twin."""
 
 T = TypeVar("T")
 WRITES = ("create", "update", "enable", "disable", "delete")

@@ -308,6 +308,7 @@ def letters(text: str) -> str:
 
 
 def letter(sign: str) -> str:
+    """One sign that stands for itself."""
     return sign if sign.isalnum() or sign == "_" or ord(sign) > 0xFFFF else f"\\u{ord(sign):04x}"
 
 
