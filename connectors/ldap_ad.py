@@ -13,7 +13,7 @@ import ldap3
 from connectors.base import Outcome
 from connectors.errors import Refused
 from connectors.ldap_directory import Directory, random_password
-from connectors.ldap_entries import FORBIDDEN, Entry, both, equals, filled, split
+from connectors.ldap_entries import FORBIDDEN, Entry, both, equals, fields, filled, split
 from connectors.ldap_errors import LdapRefused
 from connectors.ldap_groups import Group
 from connectors.ldap_values import changes
@@ -25,6 +25,17 @@ NUMBERS = 1000
 
 class ActiveDirectory(Directory):
     """Keeps App; what else follows from its options."""
+
+    def check(self) -> str:
+        """1 operation more per place without an attribute in it: the directory says itself what may be made there
+        (MS-ADTS 3.1.1.4.5.4)."""
+        told, doing = super().check(), "check the permissions"
+        for dn in self.options.place or (self.options.base,):
+            entry = None if fields(dn) else self.wire.entry(dn, ["allowedChildClassesEffective"], doing)
+            if entry and "user" not in entry.all("allowedChildClassesEffective"):
+                todo = "Delegate it, as docs/apps/active_directory.md says."
+                raise Refused(self.name, doing, f"users may not be made in {dn}", todo, 403)
+        return told
 
     def make(self, attributes: Mapping[str, str], doing: str) -> tuple[Outcome, str]:
         """As everywhere; an object of the same person among the deleted ones is brought back instead."""

@@ -25,6 +25,14 @@ def change(ad: Ground, id: str, lines: str) -> None:
     ad.server.admin.modify(f"dn: {ad.there(id)['dn'][0]}\nchangetype: modify\n{lines}")
 
 
+def test_the_check_tells_what_may_be_done(ad: Ground) -> None:
+    places = [f"OU={{department}},OU=Staff,{DOMAIN}", f"CN=Users,{DOMAIN}"]
+
+    assert "OU=Staff" in ad.app.check() and ad.with_options(place=places[:1], base=DOMAIN).check()
+    with pytest.raises(Refused, match="users may not be made in CN=Users.*Delegate it"):
+        ad.with_options(place=places).check()
+
+
 # names
 
 
