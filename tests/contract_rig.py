@@ -170,14 +170,15 @@ def able(name: str) -> set[str]:
 ABLE = {name: able(name) for name in REACHED}
 
 
-def needs(*verbs: str, changes: bool = False, **settable: bool) -> pytest.MarkDecorator:
-    """Only the apps at which a machine does these verbs; with `changes` those with an attribute to change; by name
-    those whose twin can be set so."""
+def needs(*verbs: str, changes: bool = False, without: str = "", **settable: bool) -> pytest.MarkDecorator:
+    """Only the apps at which a machine does these verbs; with `changes` those with an attribute to change; `without`
+    this option in their file; by name those whose twin can be set so."""
     found = [
         name
         for name in REACHED
         if set(verbs) <= ABLE[name]
         and (not changes or changeable(RULES[name]))
+        and not RULES[name].options.get(without)
         and all(word in TWINS[name].TWIN.settable for word in settable)
     ]
     return pytest.mark.parametrize("rig", found, indirect=True)
