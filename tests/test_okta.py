@@ -361,6 +361,8 @@ def test_admin_roles_are_for_people_to_give_away(house: House) -> None:
     app, _ = house.again(roles=True)
     ana, ben = house.make(ANA), house.make(BEN)
     assert app.hand_over(ana, ben) == Outcome.ALREADY
+    with pytest.raises(Refused, match="nobody else"):
+        app.hand_over(ana, ana)
     house.twin.give("roles", ANA["login"], {"type": "SUPER_ADMIN", "label": "Super Administrator"})
 
     assert [(o.kind, o.name) for o in app.owned(ana)] == [("admin role", "Super Administrator")]

@@ -49,6 +49,8 @@ class Options(Words):
     identity: Literal["saml", "login"] = "saml"
     """How people are known: by the SAML identity, whose NameID is the `email` (key: email), or by a GitHub login that
     HR or a directory has (key: login)."""
+    enterprise: str = ""
+    """The enterprise's name in addresses, where it is the enterprise that has SAML single sign-on."""
     reinvite: bool = True
     """Whether a team for somebody who has not accepted yet goes into a new invitation, which GitHub mails again; False:
     a task until they have."""
@@ -66,7 +68,7 @@ class GitHub(Authorisations, Maintains):
     def __init__(self, name: str, rules: AppRules, options: Options, http: GitHubHttp) -> None:
         self.name, self.title, self.http, self.options = name, rules.title, http, options
         self.key, self.fields = rules.key, tuple(rules.attributes) or (rules.key,)
-        self.people, self.teams = People(http, options.identity == "saml"), Teams(http)
+        self.people, self.teams = People(http, options.identity == "saml", options.enterprise), Teams(http)
 
     def check(self) -> str:
         """1 call per 100 teams."""

@@ -59,8 +59,8 @@ class GitHubHttp(Http):
         return walk(self.app, doing, getter(self, doing), self.of_org(path), style, "", query)
 
     def ask(self, query: str, doing: str, variables: Mapping[str, Any]) -> Row:
-        """A GraphQL query, which changes nothing and is tried once more where it fails; returns `organization`."""
-        sent = {"query": query, "variables": {"org": self.org, **variables}}
+        """A GraphQL query, which changes nothing and is tried once more where it fails; returns its `data`."""
+        sent = {"query": query, "variables": dict(variables)}
         try:
             body = self.json("POST", "/graphql", doing=doing, json=sent)
         except Throttled:
@@ -69,7 +69,7 @@ class GitHubHttp(Http):
             body = self.json("POST", "/graphql", doing=doing, json=sent)
         if errors := pick(body, "errors"):
             raise self.graphql_error(errors[0], doing)
-        found: Row = pick(body, "data.organization") or {}
+        found: Row = pick(body, "data") or {}
         return found
 
     def graphql_error(self, error: Row, doing: str) -> Retryable | Refused:

@@ -65,6 +65,9 @@ class HasRoles:
 
     def hand_over(self: Any, id: str, to_id: str) -> Outcome:
         """1 call. ALREADY where there are none, else a task for a person."""
+        if not to_id or id == to_id:
+            doing = f"hand over admin roles of {id}"
+            raise Refused(self.name, doing, "nobody else is named to get it", "Name another account.")
         roles = [role.name for role in self.owned(id)]
         if not roles:
             return Outcome.ALREADY

@@ -38,12 +38,14 @@ class GitHub(Teams, Access, Graph):
 
     quotas = PUBLISHED
     accounts = "invitations"
-    settable = dict.fromkeys(("saml", "apps", "silent_limits", "enterprise"), (True, False))
+    settable = dict.fromkeys(("saml", "apps", "silent_limits", "enterprise", "enterprise_saml"), (True, False))
     saml = True
     apps = False
     """Whether whoever asks is a GitHub App, and may see fine-grained tokens."""
     enterprise = False
     """Whether everybody is a member by an enterprise team too, which a removal does not end."""
+    enterprise_saml = False
+    """Whether it is the enterprise, and not the organisation, that has SAML."""
     silent_limits = False
     """Whether a secondary limit is told without Retry-After."""
 

@@ -21,24 +21,31 @@ KNOWN = {
     "teams": {"first", "last", "after", "before", "userLogins", "query", "role", "privacy", "rootTeamsOnly"},
 }
 MOST = 100
+ENTERPRISE = "juniper-and-finch"
 
 
 class Graph(People):
     """The part of GitHub that answers GraphQL."""
 
+    enterprise_saml: bool
+
     def graphql(self, call: Call) -> Answer:
         asked = call.json()
-        variables = asked.get("variables") or {}
-        if variables.get("org") != ORG:
-            text = f"Could not resolve to an Organization with the login of '{variables.get('org')}'."
-            return failed("NOT_FOUND", text)
+        query, variables = str(asked.get("query")), asked.get("variables") or {}
+        whole = "enterprise(slug: $enterprise)" in query
+        root, name, known = ("enterprise", "enterprise", ENTERPRISE) if whole else ("organization", "org", ORG)
+        if strange := [n for n in variables if f"${n}:" not in query]:
+            return failed("variableMismatch", f"Variable ${strange[0]} is not declared")
+        if variables.get(name) != known:
+            return failed("NOT_FOUND", f"Could not resolve to {root} with the name of '{variables.get(name)}'.")
         told: Row = {}
-        for field, text in FIELD.findall(str(asked.get("query"))):
+        for field, text in FIELD.findall(query):
             arguments = {name: value_of(value, variables) for name, value in ARGUMENT.findall(text)}
-            if strange := set(arguments) - KNOWN[field]:
-                return failed("argumentNotAccepted", f"Field '{field}' doesn't accept argument '{min(strange)}'")
-            told |= self.identities(call, arguments) if field == "externalIdentities" else teams(call, arguments)
-        return json_answer(200, {"data": {"organization": told}})
+            if strange := sorted(set(arguments) - KNOWN[field]):
+                return failed("argumentNotAccepted", f"Field '{field}' doesn't accept argument '{strange[0]}'")
+            found = self.identities(call, arguments) if field == "externalIdentities" else teams(call, arguments)
+            told |= {"samlIdentityProvider": None} if whole != self.enterprise_saml and "teams" not in found else found
+        return json_answer(200, {"data": {root: {"ownerInfo": told} if whole else told}})
 
     def identities(self, call: Call, by: dict[str, Any]) -> Row:
         """The identities that the arguments leave over, a page of them."""
