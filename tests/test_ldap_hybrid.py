@@ -44,7 +44,7 @@ class Hybrid:
 
     def entra(self, **words: Any) -> Any:
         """Entra as the company's YAML has it: what comes by the sync is waited for."""
-        synced = {"created_by": "active_directory", "masters": MASTERS, "mark": "onPremisesImmutableId", "wait": 30}
+        synced = {"created_by": "active_directory", "masters": MASTERS, "mark": "onPremisesImmutableId", "wait": 3600}
         app = self.house.again(CLOUD, synced=synced | words)
         app.sleep = self.briefly
         return app
