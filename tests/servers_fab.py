@@ -60,13 +60,13 @@ options:
         return {"DASHBOARDS_URL": self.url, "DASHBOARDS_USER": USER, "DASHBOARDS_PASSWORD": PASSWORD}
 
     def account(self, email: str) -> Shown | None:
-        """Straight from the database."""
+        """Straight from the database. Public is left out: it is what anybody has who is not signed in."""
         db = self.folder / "fab.db"
         found = rows(db, "SELECT * FROM ab_user WHERE lower(email) = lower(?)", email)
         if not found:
             return None
         query = "SELECT r.name FROM ab_role r JOIN ab_user_role m ON m.role_id = r.id WHERE m.user_id = ?"
-        names = frozenset(row["name"] for row in rows(db, query, found[0]["id"]))
+        names = frozenset(row["name"] for row in rows(db, query, found[0]["id"])) - {"Public"}
         told = {ours: found[0][theirs] for ours, theirs in FIELDS.items()}
         return Shown(str(found[0]["id"]), bool(found[0]["active"]), names, told)
 
