@@ -1,7 +1,7 @@
 """Holds what a connector sends, and what a twin answers, to the vendor's own OpenAPI description.
 
     def test_a_whole_life_is_as_okta_describes_it(sandbox):
-        app = connect("okta", RULES, sandbox.environment, Surroundings())
+        app = connect("okta", RULES, sandbox.environment)
         held = hold(app.http.client, described("okta/okta-management.json"), under="/okta",
                     headers={"Authorization": "SSWS okta-token"})
 
