@@ -39,6 +39,7 @@ class Hybrid:
 
     def __init__(self, ad: Ground, house: House) -> None:
         self.ad, self.house = ad, house
+        self.looks, self.waiting, self.go_on = 0, threading.Event(), threading.Event()
         self.person = ad.person(country="PT", worker_type="employee")
         self.wanted = attributes_of(RULES.model_copy(update={"attributes": RULES.attributes | CLOUD}), self.person)
 
@@ -49,12 +50,12 @@ class Hybrid:
         app.sleep = self.briefly
         return app
 
-    looks = 0
-
     def briefly(self, seconds: float) -> None:
-        """In the place of the waits between looks, which are of seconds."""
+        """In the place of the waits between looks, which are of seconds: the third lasts until it may go on."""
         self.looks += 1
-        threading.Event().wait(0.02)
+        if self.looks == 3:
+            self.waiting.set()
+            self.go_on.wait(300)
 
     def in_ad(self, **values: str) -> str:
         self.person |= values
@@ -88,11 +89,11 @@ def test_the_cloud_waits_until_the_sync_has_brought_the_account(hybrid: Hybrid) 
 
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(entra.create, hybrid.wanted)
-        while hybrid.looks < 3:
-            assert not waiting.done()
+        assert hybrid.waiting.wait(120)
         before = hybrid.house.named(hybrid.wanted["userPrincipalName"])
         hybrid.sync()
-        outcome, id = waiting.result(30)
+        hybrid.go_on.set()
+        outcome, id = waiting.result(120)
 
     users = hybrid.house.named(hybrid.wanted["userPrincipalName"])
     assert before == [] and len(users) == 1 and outcome == ALREADY
