@@ -24,7 +24,7 @@ from typing import Any
 import httpx
 import tenacity
 
-from connectors.auth import Auth as Auth
+from connectors.auth import Auth
 from connectors.errors import Refused, Retryable
 from connectors.fields import pick
 from connectors.redaction import Redaction, guard_logs

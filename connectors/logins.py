@@ -221,7 +221,10 @@ class Seen(NamedTuple):
     hidden: dict[str, str]
     """The hidden fields of the form with the password."""
     metas: dict[str, str]
-    password: bool
+    passwords: int
+    """How many fields for a password it has."""
+    action: str
+    """Where the form with the password goes."""
 
 
 class Page(HTMLParser):
@@ -230,13 +233,14 @@ class Page(HTMLParser):
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self.inputs, self.hidden, self.metas = dict[str, str](), dict[str, str](), dict[str, str]()
-        self.form, self.password = dict[str, str](), False
+        self.form, self.target = dict[str, str](), ""
+        self.passwords, self.action = 0, ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Note a form's fields and the page's metas."""
         has = {name: value or "" for name, value in attrs}
         if tag == "form":
-            self.form = {}
+            self.form, self.target = {}, has.get("action", "")
         elif tag == "meta" and has.get("name"):
             self.metas[has["name"]] = has.get("content", "")
         elif tag == "input":
@@ -248,7 +252,7 @@ class Page(HTMLParser):
         if kind == "hidden" and name:
             self.form[name] = has.get("value", "")
         if kind == "password":
-            self.password, self.hidden = True, self.form
+            self.passwords, self.hidden, self.action = self.passwords + 1, self.form, self.target
 
 
 def page_of(response: httpx.Response) -> Seen:
@@ -256,12 +260,14 @@ def page_of(response: httpx.Response) -> Seen:
     page = Page()
     if "html" in response.headers.get("content-type", ""):
         page.feed(response.text)
-    return Seen(page.inputs, page.hidden, page.metas, page.password)
+    return Seen(page.inputs, page.hidden, page.metas, page.passwords, page.action)
 
 
 def asks_password(response: httpx.Response) -> bool:
-    """Whether an answer is a page with a field for a password."""
-    return page_of(response).password
+    """Whether an answer is a login page: it has one field for a password, in a form that goes to itself or to a login.
+    A page where an account is edited, which some apps show after a write, has two, or goes elsewhere."""
+    page = page_of(response)
+    return page.passwords == 1 and (not page.action or bool(LOGIN_PAGE.search(page.action)))
 
 
 def plain(value: Scalar | tuple[str, ...]) -> Any:

@@ -199,6 +199,19 @@ def test_a_session_may_end_in_any_way(gone: Said, server: Scripted, idp: Idp) ->
     assert app.json("POST", "/users", doing="write", json={}) == {"results": []}
 
 
+@pytest.mark.parametrize(
+    "fields",
+    ['<input type="password" name="new"><input type="password" name="again">', '<input type="password" name="new">'],
+)
+def test_a_page_that_edits_an_account_is_no_login_page(fields: str, server: Scripted, idp: Idp) -> None:
+    app = http(server, login())
+    idp.do_users = lambda asked: Said(200, f'<form action="/users/7/edit">{fields}</form>')  # type: ignore[method-assign]
+
+    app.request("POST", "/users", doing="write", data={"name": "x"})
+
+    assert calls(server, "users") == 1 and calls(server, "login") == 1
+
+
 def test_a_session_that_never_holds_is_no_success(server: Scripted, idp: Idp) -> None:
     idp.gone = Said(200, '<form><input type="password" name="password"></form>')
     app = http(server, login())
