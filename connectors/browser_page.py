@@ -253,26 +253,26 @@ class View:
         shown = visible(locator)
         many = await shown.count()
         if many > 1 and not target.exact:
-            exactly = visible(self.locate(target.model_copy(update={"exact": True})))
+            exactly = visible(self.locate(target, whole=True))
             if await exactly.count() == 1:
                 return exactly
         if many > 1:
             raise Broken(f"{many} things on the page {await self.named()} are {target}; say exact, within or nth")
         return shown
 
-    def locate(self, target: Target, root: Any = None) -> Any:
-        """Playwright's locator of a thing, below `root` (the page)."""
+    def locate(self, target: Target, root: Any = None, whole: bool = False) -> Any:
+        """The locator of a thing, below `root` (the page). `whole`: by all of its name, but for signs like `*`."""
         if target.frame is not None:
             root = self.locate(target.frame, root).content_frame
         if target.within is not None:
             root = self.locate(target.within, root)
-        found = named_by(root or self.page, target, self.page)
+        found = named_by(root or self.page, target, self.page, whole)
         if target.having is not None:
             found = found.filter(has=reading(self.page, target.having))
         return found.nth(target.nth - 1) if target.nth else found
 
 
-def named_by(root: Any, target: Target, page: Page) -> Any:
+def named_by(root: Any, target: Target, page: Page, whole: bool = False) -> Any:
     """The locator of a thing by its one way."""
     word = target.ways()[0]
     value: Any = getattr(target, word)
@@ -280,25 +280,27 @@ def named_by(root: Any, target: Target, page: Page) -> Any:
     if word in HOLDERS:
         found = root.get_by_role(word).filter(has=reading(page, value))
     elif word in ROLES:
-        found = root.get_by_role(word, **called(value, target.exact, "name"))
+        found = root.get_by_role(word, **called(value, "name", target.exact, whole))
     elif word == "role":
-        found = root.get_by_role(value, **(called(target.name, target.exact, "name") if target.name else {}))
+        found = root.get_by_role(value, **(called(target.name, "name", target.exact, whole) if target.name else {}))
     elif word == "term":
-        found = root.locator("dt").filter(has_text=re.compile(rf"^\s*{letters(value)}\s*:?\s*$", re.IGNORECASE))
-        found = found.locator("xpath=following-sibling::dd[1]")
+        found = root.locator("dt, th").filter(has_text=re.compile(rf"^\s*{letters(value)}\s*:?\s*$", re.IGNORECASE))
+        found = found.locator("xpath=following-sibling::*[self::dd or self::td][1]")
     elif word in ("css", "test_id"):
         found = root.locator(value) if word == "css" else root.get_by_test_id(value)
     else:
         finder = getattr(root, {"alt": "get_by_alt_text"}.get(word, f"get_by_{word}"))
-        found = finder(**called(value, target.exact, "text"))
+        found = finder(**called(value, "text", target.exact, whole))
     return found
 
 
-def called(name: str, exact: bool, parameter: str) -> dict[str, Any]:
+def called(name: str, parameter: str, exact: bool, whole: bool) -> dict[str, Any]:
     """What Playwright is told about a name: all of it, or whole words of it. (By itself it takes parts of words, and
     `Activate` would find the button `Deactivate`.)"""
     if exact:
         return {parameter: name, "exact": True}
+    if whole:
+        return {parameter: re.compile(rf"^\W*{letters(name)}\W*$", re.IGNORECASE)}
     return {parameter: re.compile(rf"(?<!\w){letters(name)}(?!\w)", re.IGNORECASE)}
 
 

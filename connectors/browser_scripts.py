@@ -17,7 +17,7 @@ KIND = "el => el.tagName === 'SELECT' ? 'select' : el.matches('input[type=checkb
 OPTIONS = "el => [...el.options || []].map(o => o.label.trim())"
 VALUES = "els => els.map(e => e.value)"
 ROWS = """rows => {
-  const clean = t => (t || '').replace(/\\s+/g, ' ').trim();
+  const clean = t => (t || '').replace(/[\\uE000-\\uF8FF]/g, '').replace(/\\s+/g, ' ').trim();
   const told = el => {
     const seen = clean(el.innerText), meant = clean(el.textContent);
     const text = meant.toLowerCase() === seen.toLowerCase() ? meant : seen;
@@ -51,7 +51,7 @@ ROWS = """rows => {
     };
   });
 }"""
-"""Each row of a list with its cells and its table's headings."""
+"""Each row of a list with its cells and its table's headings, without the signs that fonts draw icons with."""
 NAMES = """els => els.flatMap(el => {
   if (el.tagName === 'SELECT') return [...el.options].map(o => [o.label.trim(), o.selected]);
   if (el.matches('input[type=checkbox], input[type=radio]'))

@@ -59,7 +59,7 @@ class Target(Words):
     label: str | None = None
     placeholder: str | None = None
     term: str | None = None
-    """What stands beside this term in a list of terms (`<dl>`)."""
+    """What stands beside this term in a list of terms (`<dl>`), or in a table of them."""
     text: str | None = None
     title: str | None = None
     alt: str | None = None
