@@ -162,8 +162,7 @@ class Trial:
         took = self.shown("the new account", lambda a: a is not None and a.active)
         if outcome is not Outcome.DONE and not self.left_before:
             raise Wrong("it says that the account was there before, which the search did not show")
-        self.compare(self.attributes)
-        return f"id {self.id}, read back{took}"
+        return f"id {self.id}, read back{took}{self.compare(self.attributes)}"
 
     def create_again(self) -> str:
         outcome, id = self.app.create(self.attributes)
@@ -326,12 +325,13 @@ class Trial:
         took = time.monotonic() - began
         return f", shown after {took:.1f} s" if took > 1 else ""
 
-    def compare(self, written: dict[str, str]) -> None:
-        """The account's attributes against what was written."""
+    def compare(self, written: dict[str, str]) -> str:
+        """The account's attributes against what was written; what is different and does not matter."""
         found = differences(written, self.account().attributes)
         if any(one.matters for one in found):
             says = "; ".join(one.says() for one in found if one.matters)
             raise Wrong(says, *(one.mend() for one in found), verdict=Verdict.DIFFERS)
+        return "".join(f"; {one.mend()}" for one in found)
 
 
 class Calls:

@@ -20,6 +20,7 @@ from connectors.catalogue import connect
 from connectors.sandbox import Sandbox
 from flows import presets
 from flows.doors.apps import app_app
+from flows.mends import differences
 from flows.permissions import shortfalls
 from mappings.folder import read_folder
 from mappings.vocabulary import AppRules
@@ -184,6 +185,22 @@ def test_a_mistake_in_the_file_is_found(place: Place, spoil: Mend, what: str, me
 
     assert status == 1 and found[what]["verdict"] in ("FAILS", "differs")
     assert mend in " ".join(found[what]["mends"]) and place.accounts() == []
+
+
+@pytest.mark.parametrize(
+    ("shown", "matters", "mend"),
+    [
+        ("CLERK ONE", False, "upper case"),
+        (None, True, "is not shown"),
+        ("ClerkOne", True, "loses blanks"),
+        ("Clerk", True, "cut off after 5"),
+        ("7", True, "words of its own"),
+    ],
+)
+def test_what_is_shown_otherwise_is_told_with_its_mend(shown: str | None, matters: bool, mend: str) -> None:
+    found = differences({"title": "Clerk One", "name": "Ann"}, {"name": "Ann"} | ({"title": shown} if shown else {}))
+
+    assert [(one.field, one.matters) for one in found] == [("title", matters)] and mend in found[0].mend()
 
 
 def test_a_missing_permission_is_named(place: Place) -> None:
