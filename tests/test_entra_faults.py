@@ -110,6 +110,16 @@ def test_an_account_that_replicas_do_not_know_yet_gets_its_manager(house: House)
     assert outcome == DONE and house.user(id)["manager"] == boss
 
 
+def test_a_manager_who_was_made_a_moment_ago_is_known(house: House) -> None:
+    app = house.again({"manager": "{manager_email}"})
+    house.twin.options(lag=1)
+    _, boss = app.create(person(1))
+
+    outcome, id = app.create(ANA | {"manager": person(1)["userPrincipalName"].upper()})
+
+    assert outcome == DONE and house.user(id)["manager"] == boss
+
+
 def test_a_group_takes_in_whom_replicas_do_not_know_yet(house: House) -> None:
     house.twin.options(lag=0.5)
     _, id = house.app.create(ANA)
