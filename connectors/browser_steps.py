@@ -29,7 +29,7 @@ class Walker:
         """Attributes that are to be set; None: all. Fields of others are left as they are."""
         self.turn = turn
         """Waits until the app's limits allow one more page."""
-        self.now = ""
+        self.now = self.verb = ""
         """The step under way, for messages."""
         self.asked: list[str] = []
         """What boxes of the browser said that no step confirms."""
@@ -64,7 +64,7 @@ class Walker:
         from playwright.async_api import Error
 
         self.view.traffic.forget()
-        self.expects, self.asked = step.confirm, []
+        self.expects, self.asked, self.verb = step.confirm, [], step.verb
         try:
             await CARRY[step.verb](self, step)
         except Error as error:
@@ -107,9 +107,15 @@ class Walker:
         text = template
         for name in dict.fromkeys(places(template)):
             value = self.values.get(name)
-            made = value if isinstance(value, str) else await value() if value else "{" + name + "}"
+            made = value if isinstance(value, str) else await value() if value else self.nothing(name)
             text = text.replace("{" + name + "}", quote(made, safe="") if quoted else made)
         return text
+
+    def nothing(self, name: str) -> str:
+        """What an attribute without a value is: an empty field. Nobody is looked for by it."""
+        if self.verb not in SETS:
+            raise Broken(f"there is no value for {{{name}}}")
+        return ""
 
     async def target(self, target: Target) -> Target:
         """A thing with the places in its name filled."""
@@ -162,9 +168,12 @@ class Walker:
         await self.choose(await self.find(step.select), [await self.filled(each) for each in step.choose])
 
     async def choose(self, thing: Locator, names: list[str]) -> None:
-        """Options by the names that are shown; Told where there is no such one."""
+        """Options by the names that are shown; Told where there is no such one. No value leaves the list as it is."""
         there = await thing.evaluate(OPTIONS)
         known = {each.casefold(): each for each in there}
+        names = [name for name in names if name.strip() or "" in known]
+        if not names:
+            return
         if unknown := [name for name in names if name.strip().casefold() not in known]:
             raise Told(f"there is no option {unknown[0]!r}; there are {', '.join(map(repr, there[:20])) or 'none'}")
         labels = [known[name.strip().casefold()] for name in names]

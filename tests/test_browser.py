@@ -226,6 +226,17 @@ def test_tabs_frames_boxes_and_pages_that_draw_themselves_later(site: Site) -> N
         app.delete(ANN["mail"])
 
 
+def test_what_has_no_value_is_left_empty_and_nobody_is_looked_for_by_it(site: Site) -> None:
+    app = app_at(site)
+    assert app.create({"mail": ANN["mail"]}) == (DONE, ANN["mail"])
+    assert site.people[ANN["mail"]]["name"] == ""
+
+    steps = [{"open": "/people"}, {"click": {"button": "Off", "within": {"listitem": "{name}"}}, "confirm": True}]
+    words = RECIPE["accounts"] | {"fields": {"mail": {"css": "b"}}}
+    with pytest.raises(NeedsHuman, match="there is no value for {name}"):
+        app_at(site, disable=steps, accounts=words).disable(ANN["mail"])
+
+
 def test_a_list_of_cards_over_pages(site: Site) -> None:
     site.people = {f"p{n}@x.example": {"name": f"P{n}", "state": "On" if n % 2 else "Off"} for n in range(5)}
 
