@@ -21,7 +21,7 @@ from mappings.vocabulary import AppRules
 
 MOST_LISTED = 20_000
 FEW_CALLS = 3  # a look-up that costs more has read the whole list
-UNGIVEN = ("admin", "owner", "root", "super", "billing", "everyone", "all users")
+UNGIVEN = ("admin", "owner", "root", "super", "billing", "everyone", "all users", "licence", "license")
 """Entitlements with such words are not given to a dummy unless they are asked for."""
 
 

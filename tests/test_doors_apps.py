@@ -231,7 +231,7 @@ def test_a_ready_file_is_copied_once(place: Place) -> None:
     path = place.company / "apps" / f"{name}.yaml"
     assert (first.exit_code, again.exit_code, other.exit_code) == (0, 1, 0)
     assert path.read_text() == (place.company / "apps" / "second.yaml").read_text() == presets.text(name)
-    assert "is there already" in again.stderr and f"rollcall app try {name}" in first.stdout
+    assert "is there already" in again.stderr and f"give: [{name}]" in first.stdout
     assert name in read_folder(place.company).apps
 
 

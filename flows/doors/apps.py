@@ -93,9 +93,8 @@ def next_steps(name: str, path: Path) -> None:
         for number, line in lines:
             out.print(f"  {path.name}:{number}: {line}", markup=False, highlight=False)
     what = path.stem
-    out.print(
-        f"Then: rollcall check, rollcall doctor, rollcall app try {what}; and name it in a playbook: give: [{what}]"
-    )
+    then = f"Then: rollcall check, rollcall doctor, rollcall app try {what}; and name it in a playbook: give: [{what}]"
+    out.print(then, markup=False, highlight=False)
 
 
 @app_app.command("try")
