@@ -75,6 +75,8 @@ Verbs = Annotated[str, one_of(VERBS, "verb", extras=False)]
 """What people may be asked to do at an app."""
 Doings = Annotated[str, one_of((*VERBS, *READING, "all"), "verb", extras=False)]
 """What a machine may do at an app; `all` is whatever its connector can."""
+
+
 def compiles(text: str) -> str:
     """Refuses what is no regular expression."""
     try:
