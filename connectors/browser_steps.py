@@ -15,6 +15,7 @@ from connectors.recipes import SETS, Step, Steps, Target, places
 if TYPE_CHECKING:
     from playwright.async_api import Dialog, FilePayload, Locator
 
+NO_ATTRIBUTES = ("key", "id", "entitlement", "random")
 YES = ("true", "yes", "1", "on")
 Values = Mapping[str, str | Callable[[], Awaitable[str]]]
 """What places are filled with; one-time codes are made when they are typed."""
@@ -52,12 +53,7 @@ class Walker:
         """Whether the step sets a field of an attribute that is not to be set."""
         if self.given is None or step.verb not in SETS:
             return False
-        return any(name not in self.given and name in self.optional for name in places(step))
-
-    @property
-    def optional(self) -> set[str]:
-        """Places that are attributes."""
-        return set(self.values) - {"key", "id", "entitlement", "random"}
+        return any(name not in self.given and name not in NO_ATTRIBUTES for name in places(step))
 
     async def carry(self, step: Step) -> None:
         """One step."""

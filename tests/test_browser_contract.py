@@ -132,6 +132,20 @@ def test_updates_what_is_named_and_nothing_else(rig: Rig) -> None:
     assert rig.shown().attributes["given_name"] == "By hand"
 
 
+def test_leaves_fields_alone_that_the_recipe_does_not_read(rig: Rig) -> None:
+    id = rig.make()
+    page = rig.words["options"]["account"]
+    known = {name: page["fields"][name] for name in ("username", "last_name")}
+
+    rig.again(account=page | {"fields": known}).update(id, {"last_name": "Changed"})
+
+    assert rig.shown().attributes == {
+        "work_email": rig.someone()["email"],
+        "given_name": "Person",
+        "family_name": "Changed",
+    }
+
+
 def test_disables_and_enables_twice(rig: Rig) -> None:
     id = rig.make()
 
