@@ -33,8 +33,8 @@ GIVE = ["sso:All Staff", "sso:Sales", "sso:Lisbon", "crm:Sales Rep", "desk:Suppo
 OBJECTS = len(GIVE) + len(APPS)
 
 
-def write_company(folder: Path, people: int) -> None:
-    """Everybody joins today and gets the same."""
+def write_people(folder: Path, people: int, domain: str) -> None:
+    """A company whose everybody joins."""
     for name in ("hr", "apps", "playbooks"):
         (folder / name).mkdir(parents=True)
     (folder / "company.yaml").write_text("name: Bench\nhr: file\nemail: {domain: bench.example}\n")
@@ -44,8 +44,13 @@ def write_company(folder: Path, people: int) -> None:
     (folder / "hr" / "file.yaml").write_text(
         f"connector: csv\nfields: {fields}, hire_date: hired}}\noptions: {{path: people.csv}}\n"
     )
-    rows = [f"{n},Given{n},Family{n},p{n}@bench.example,Sales,Clerk,2020-01-01" for n in range(people)]
+    rows = [f"{n},Given{n},Family{n},p{n}@{domain},Sales,Clerk,2020-01-01" for n in range(people)]
     (folder / "people.csv").write_text("id,given,family,mail,dept,title,hired\n" + "\n".join(rows) + "\n")
+
+
+def write_company(folder: Path, people: int) -> None:
+    """Everybody joins today and gets the same."""
+    write_people(folder, people, "bench.example")
     for app in APPS:
         lines = (SAMPLE / f"{app}.yaml").read_text().splitlines(keepends=True)
         (folder / "apps" / f"{app}.yaml").write_text("".join(x for x in lines if not x.startswith("limits:")))

@@ -17,12 +17,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench.cohort import site_of
+from bench.cohort import site_of, write_people
 from connectors import quota
 from connectors.sandbox import Sandbox
 from flows.many.together import bring_in_line
 from flows.site import Site
 
+DOMAIN = "juniperfinch.example"  # which the sandbox's tenants have verified
 PRESETS = Path(__file__).parents[1] / "connectors" / "presets"
 APPS = ("okta", "entra", "google", "slack_scim")
 GIVE = ["okta:Staff", "entra:Staff", "google:Staff", "slack_scim:Staff"]
@@ -37,25 +38,10 @@ NEEDED = {
 
 def write_company(folder: Path, people: int) -> None:
     """Everybody joins, with the presets as they are."""
-    for name in ("hr", "apps", "playbooks"):
-        (folder / name).mkdir(parents=True)
-    (folder / "company.yaml").write_text("name: Bench\nhr: file\nemail: {domain: bench.example}\n")
-    fields = (
-        "{employee_id: id, given_name: given, family_name: family, work_email: mail, department: dept, title: title"
-    )
-    (folder / "hr" / "file.yaml").write_text(
-        f"connector: csv\nfields: {fields}, hire_date: hired}}\noptions: {{path: people.csv}}\n"
-    )
-    rows = [f"{n},Given{n},Family{n},p{n}@{domain()},Sales,Clerk,2020-01-01" for n in range(people)]
-    (folder / "people.csv").write_text("id,given,family,mail,dept,title,hired\n" + "\n".join(rows) + "\n")
+    write_people(folder, people, DOMAIN)
     for app in APPS:
         (folder / "apps" / f"{app}.yaml").write_text((PRESETS / f"{app}.yaml").read_text())
     (folder / "playbooks" / "everyone.yaml").write_text(f"title: Everyone\ngive: {json.dumps(GIVE)}\n")
-
-
-def domain() -> str:
-    """The sandbox's tenants have verified this one."""
-    return "juniperfinch.example"
 
 
 def floors(site: Site, people: int) -> dict[str, float]:

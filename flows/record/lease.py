@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import socket
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import psutil
@@ -56,14 +57,10 @@ def lease(
     `holder` is for people to read: the run's name or id. A thread renews the lease until the block ends.
     """
     mine = Lease(wait_for(db, person_id, holder, wait_seconds, lasts))
-    ended = threading.Event()
-    beat = threading.Thread(target=renew, args=(db, mine, lasts, ended), name=f"lease {person_id}", daemon=True)
-    beat.start()
     try:
-        yield mine
+        with beating(renew, db, mine, lasts):
+            yield mine
     finally:
-        ended.set()
-        beat.join()
         release(db, mine.row)
 
 
@@ -73,16 +70,25 @@ def leases(db: Database, people: Iterable[str], holder: str, lasts: timedelta = 
     token = uuid4().hex
     with db.writing() as session:
         mine = {person for person in people if insert(db, session, row_of(person, holder, token, lasts))}
+    try:
+        with beating(renew_all, db, token, lasts):
+            yield mine
+    finally:
+        with db.writing() as session:
+            session.execute(delete(LeaseRow).where(col(LeaseRow.token) == token))
+
+
+@contextmanager
+def beating(renewal: Callable[..., None], *given: Any) -> Iterator[None]:
+    """Let a thread renew what is held, until the block ends."""
     ended = threading.Event()
-    beat = threading.Thread(target=renew_all, args=(db, token, lasts, ended), name="leases", daemon=True)
+    beat = threading.Thread(target=renewal, args=(*given, ended), name=renewal.__name__, daemon=True)
     beat.start()
     try:
-        yield mine
+        yield
     finally:
         ended.set()
         beat.join()
-        with db.writing() as session:
-            session.execute(delete(LeaseRow).where(col(LeaseRow.token) == token))
 
 
 def renew_all(db: Database, token: str, lasts: timedelta, ended: threading.Event) -> None:
