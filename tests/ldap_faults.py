@@ -104,6 +104,10 @@ class Door:
                 self.context.wrap_socket(raw, server_side=True) as client,
                 plain.wrap_socket(socket.create_connection(self.target)) as server,
             ):
+                with self.lock:  # wrapping has taken the socket out of `raw`
+                    self.open.remove(raw)
+                    self.open.add(client)
+                raw = client
                 while self.passed(client, server):
                     pass
         except (OSError, EOFError):
