@@ -97,7 +97,7 @@ def progress(say: Any) -> Any:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--people", type=int, default=5000)
-    parser.add_argument("--faster", type=float, default=8)
+    parser.add_argument("--faster", type=float, default=4)
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
     began = time.perf_counter()

@@ -17,7 +17,7 @@ from flows.steps import WRITES, refuse_anothers, shows
 from mappings.access import Account
 from mappings.plan import Verb
 
-WRITERS = 4  # calls to one app at a time
+WRITERS = 4  # calls of one kind to one app at a time
 HAND = 16  # single writes given to a writer at once
 PER_PAGE = 100  # accounts on a page of a listing, about: what reading everybody costs
 WORTH = 10  # reading everybody is worth it for so many writes a page
@@ -40,18 +40,14 @@ class End(NamedTuple):
 
 
 @dataclass
-class Line:
-    """The work of one app."""
+class Lane:
+    """Writes of one verb. They have limits of their own at many apps, and the first people should not wait with their
+    groups until the last have their accounts."""
 
     app: App
-    size: int
-    """How many accounts the app has."""
     waiting: deque[Job] = field(default_factory=deque)
     batches: deque[list[Job]] = field(default_factory=deque)
-    written: list[Job] = field(default_factory=list)
-    """To be read back."""
     writers: int = 0
-    reading: bool = False
 
     def hand(self) -> list[Job]:
         """What the next writer gets; empty where there is nothing, or enough is under way."""
@@ -64,11 +60,40 @@ class Line:
             return self.batches.popleft()
         return [self.waiting.popleft() for _ in range(min(HAND, len(self.waiting)))]
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is to be written and nothing is being written."""
+        return not (self.waiting or self.batches or self.writers)
+
+
+@dataclass
+class Line:
+    """The work of one app."""
+
+    app: App
+    size: int
+    """How many accounts the app has."""
+    lanes: dict[Verb, Lane] = field(default_factory=dict)
+    written: list[Job] = field(default_factory=list)
+    """To be read back."""
+    reading: bool = False
+
+    def lane(self, job: Job) -> Lane:
+        """Where a job's like are."""
+        return self.lanes.setdefault(job.step.verb, Lane(self.app))
+
+    def hands(self) -> Iterator[list[Job]]:
+        """What free writers get, one hand after another; counted as under way."""
+        for lane in self.lanes.values():
+            while jobs := lane.hand():
+                lane.writers += 1
+                yield jobs
+
     def to_read(self) -> list[Job]:
         """What is read back now: as soon as it is worth reading everybody, or nothing else is to be done here."""
         if self.reading or not self.written:
             return []
-        idle = not (self.waiting or self.batches or self.writers)
+        idle = all(lane.idle for lane in self.lanes.values())
         if not idle and len(self.written) < WORTH * self.pages:
             return []
         at = time.monotonic()

@@ -20,7 +20,7 @@ from mappings.access import Account
 from mappings.order import by_hand
 from mappings.plan import Step
 
-THREADS = 24
+THREADS = 64
 ALONE = 4  # steps done one at a time, as a run of one's own does them, at once
 PAUSE = 0.25  # seconds between two readings of what an app does not show yet
 Tell = Callable[[int, int], None]
@@ -65,7 +65,7 @@ class Together:
         again = (work.hash, step.id) in self.tried
         job = Job(work, step, id=work.case.ids.get(step.app, ""), looked=step.app in work.case.read and not again)
         if step.verb in AT_ONCE and step.app in self.lines and not by_hand(self.site.rules, step.app):
-            self.lines[step.app].waiting.append(job)
+            self.lines[step.app].lane(job).waiting.append(job)
         else:
             self.alone.append(job)
 
@@ -75,9 +75,8 @@ class Together:
         """Give work to free hands; whether there was any."""
         begun = False
         for line in self.lines.values():
-            while jobs := line.hand():
+            for jobs in line.hands():
                 ledger.intend(self.site.db, jobs, self.run_id, self.tried)
-                line.writers += 1
                 self.running[pool.submit(write, line.app, jobs)] = ("write", jobs)
                 begun = True
             if jobs := line.to_read():
@@ -106,7 +105,7 @@ class Together:
     def wrote(self, jobs: list[Job], future: Future[list[End]]) -> None:
         """A hand of writes has ended."""
         line = self.lines[jobs[0].step.app]
-        line.writers -= 1
+        line.lane(jobs[0]).writers -= 1
         ends = [End(job, told(error)) for job in jobs] if (error := of(future)) else future.result()
         self.fail([(end.job, end.error) for end in ends if end.error])
         good = [end.job for end in ends if not end.error]
