@@ -343,6 +343,7 @@ def serve(folder: Path) -> None:
 
     django.setup()
     prepare()
+
     class Handler(WSGIRequestHandler):
         def get_environ(self) -> Any:
             return super().get_environ() | {"rollcall.connection": self.connection}
