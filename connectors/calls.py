@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
@@ -19,9 +19,14 @@ from connectors.places import fill as fill
 from mappings.words import Words, as_list
 
 GONE = (404, 410)
+CHANGED, WANTS_VERSION = 412, 428
+"""What servers say to an If-Match that is old or missing, and where one must be (RFC 9110 §15.5.13, RFC 6585 §3)."""
+ATTEMPTS = 3
 Place = Annotated[str, AfterValidator(places.check_all)]
 """Text with places in it."""
-Query = Annotated[dict[str, str], AfterValidator(places.check_all)]
+Texts = dict[str, Annotated[str, BeforeValidator(lambda value: text(value) or value)]]
+"""Names and texts; YAML's numbers and its true and false are texts too."""
+Query = Annotated[Texts, AfterValidator(places.check_all)]
 Body = Annotated[dict[str, Any], AfterValidator(places.check_all)]
 Values = Annotated[tuple[str | int | bool, ...], BeforeValidator(as_list)]
 
@@ -66,7 +71,7 @@ class Call(Words):
     query: Query = Field(default_factory=dict)
     body: Body = Field(default_factory=dict)
     """What is always sent, by dotted field names."""
-    headers: dict[str, str] = Field(default_factory=dict)
+    headers: Texts = Field(default_factory=dict)
     """Headers of this call alone."""
     format: Format = "json"
     """How the body is written: json, form, multipart, json-patch (RFC 6902), xml."""
@@ -76,6 +81,8 @@ class Call(Words):
     """Statuses that mean it was so before. Where there are none, the account is read first."""
     job: Job | None = None
     """Where the app only takes the work on: how to see that it is done."""
+    if_match: bool = False
+    """Whether the ETag that a GET of the same path shows goes with it as If-Match; an old one is read again."""
 
     def send(self, http: Http, doing: str, **at: Any) -> httpx.Response:
         """Make the call with its own body."""
@@ -89,15 +96,20 @@ class Call(Words):
     def deliver(
         self, body: Mapping[str, Any], http: Http, doing: str, headers: Mapping[str, str] | None = None, **at: Any
     ) -> httpx.Response:
-        """Make the call with exactly this body."""
+        """Make the call with exactly this body; under If-Match where it is wanted and `headers` do not say it."""
         query = {name: fill(value, places.moments() | at) for name, value in self.query.items()}
         coded, kind = encoded(self.format, body)
-        sent = {**kind, **self.headers, **(headers or {})}
         extra: dict[str, Any] = {"extensions": {"accepts": self.accepts}} if self.accepts else {}
         extra |= {"reads": True} if isinstance(self, Reading) else {}
-        answer = http.request(
-            self.verb, self.where(at), doing=doing, params=query or None, headers=sent or None, **coded, **extra
-        )
+        path = self.where(at)
+
+        def once(more: Mapping[str, str]) -> httpx.Response:
+            sent = {**kind, **self.headers, **more}
+            return http.request(
+                self.verb, path, doing=doing, params=query or None, headers=sent or None, **coded, **extra
+            )
+
+        answer = once(headers or {}) if headers or not self.if_match else matched(once, http, path, doing)
         return self.job.watch(http, answer, doing) if self.job and answer.status_code == 202 else answer
 
     def where(self, at: Mapping[str, Any]) -> str:
@@ -145,6 +157,18 @@ class EndsSessions:
         """1 call. ALREADY where the account is gone."""
         assert self.sessions is not None
         return self.sessions.done(self.http, f"end sessions of {id}", Outcome.ALREADY, id=id)
+
+
+def matched(once: Callable[[Mapping[str, str]], httpx.Response], http: Http, path: str, doing: str) -> httpx.Response:
+    """Make a call under the version that its path shows now, and again where somebody was faster."""
+    for last in (False,) * (ATTEMPTS - 1) + (True,):
+        tag = http.request("GET", path, doing=doing).headers.get("etag")
+        try:
+            return once({"If-Match": tag} if tag else {})
+        except Refused as error:
+            if last or not tag or error.status != CHANGED:
+                raise
+    raise AssertionError("the last attempt returns or raises")
 
 
 def ending(answer: httpx.Response) -> str | None:

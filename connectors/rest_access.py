@@ -89,8 +89,7 @@ class Access:
         held = self.words.held
         if held is None or held.field is None:
             return frozenset()
-        value = pick(row, held.field)
-        values = value if isinstance(value, list) else [] if value in (None, "", self.words.none) else [value]
+        values = self.several(pick(row, held.field))
         return self.visible(frozenset(map(str, values)) if held.names else self.named(values))
 
     def held(self, row: Row) -> frozenset[str]:
@@ -208,8 +207,14 @@ class Access:
             values: Any = [pick(one, held.at) for one in rows]
         else:
             values = pick(row, held.field or "")
-        found = values if isinstance(values, list) else [] if values in (None, "", self.words.none) else [values]
-        return [pick(one, self.words.id) if isinstance(one, dict) else one for one in found]
+        return [pick(one, self.words.id) if isinstance(one, dict) else one for one in self.several(values)]
+
+    def several(self, value: Any) -> list[Any]:
+        """What a field holds, as a list: a list as it is, the parts of a text that holds several, the only one."""
+        between = self.words.held.split if self.words.held else ""
+        if between and isinstance(value, str):
+            return [part.strip() for part in value.split(between) if part.strip()]
+        return value if isinstance(value, list) else [] if value in (None, "", self.words.none) else [value]
 
     def write(self, id: str, ids: list[Any], doing: str) -> None:
         """Say what the account has from now on, by the call for it or by the field."""
@@ -221,7 +226,8 @@ class Access:
             return
         assert held is not None and held.field is not None
         where = held.field.removesuffix(".*")
-        self.app.send(id, {where: {where: self.lone(values) if self.words.single else values}}, doing)
+        whole = held.split.join(map(str, values)) if held.split else values
+        self.app.send(id, {where: {where: self.lone(values) if self.words.single else whole}}, doing)
 
     def lone(self, values: list[Any]) -> Any:
         """The one value of a field that holds one."""

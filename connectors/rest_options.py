@@ -12,7 +12,7 @@ from connectors import places, values
 from connectors.answers import Failure
 from connectors.auth import Auth
 from connectors.belongings import Belongings
-from connectors.calls import Body, Call, Readable, Reading
+from connectors.calls import Body, Call, Readable, Reading, Texts
 from connectors.fields import nested
 from connectors.http import Http
 from connectors.listing import Listing
@@ -51,11 +51,10 @@ class Write(Call):
     into: dict[str, str] = Field(default_factory=dict)
     """Attribute -> where this call takes it (dotted), where it is not as with the others: `{email: value}`."""
     whole: bool = False
-    """True where the call replaces the account: it is read, changed and sent back whole."""
+    """True where the call replaces the account: it is read, changed and sent back whole. `if_match` sends the ETag that
+    came with it then; a conflict (409, 412) reads it again."""
     leave_out: tuple[str, ...] = ()
     """What of an account that was read is not sent back (dotted): what only the server may write."""
-    if_match: bool = False
-    """Whether the ETag that came with the account goes with it as If-Match; a conflict (409, 412) reads it again."""
 
     def carry(self, fields: Mapping[str, Any], http: Http, doing: str, **at: Any) -> httpx.Response:
         """Make the call with these fields besides its own, below `wrap`."""
@@ -166,6 +165,8 @@ class Held(Words):
     """Field of the account with ids, names or objects (dotted; `*` is every item of a list)."""
     names: bool = False
     """True where the field holds names instead of ids."""
+    split: str = ""
+    """What stands between them where the field is one text: `,`. Written back, they are one text again."""
     list: Listing | None = None
     """A list of entitlements of `{id}`."""
     at: str = ""
@@ -235,7 +236,7 @@ class Options(Belongings):
     url: str
     """The base of all paths."""
     auth: Auth | None = None
-    headers: dict[str, str] = Field(default_factory=dict)
+    headers: Texts = Field(default_factory=dict)
     """Further headers that the app wants with every call."""
     answers: Literal["json", "xml"] = "json"
     """The language of the app's answers."""

@@ -278,6 +278,23 @@ def test_memberships_have_ids_of_their_own(odd: Odd, server: Scripted) -> None:
     assert odd.members == set()
 
 
+def test_groups_that_stand_in_one_text(odd: Odd, server: Scripted) -> None:
+    odd.users = {"1": ANN | {"id": 1, "roles": "Staff, Sales"}, "2": ANN | {"id": 2, "roles": ""}}
+    there = app(server, entitlements={"held": {"field": "roles", "names": True, "split": ","}})
+
+    seen = there.read("1").entitlements, there.read("2").entitlements
+    done = [
+        there.grant("1", "Payroll"),
+        there.grant("1", "staff"),
+        there.revoke("1", "Sales"),
+        there.grant("2", "Staff"),
+    ]
+
+    assert seen == ({"Staff", "Sales"}, set())
+    assert done == [Outcome.DONE, Outcome.ALREADY, Outcome.DONE, Outcome.DONE]
+    assert [odd.users[id]["roles"] for id in ("1", "2")] == ["Staff,Payroll", "Staff"]
+
+
 def test_groups_alone_know_their_members(odd: Odd, server: Scripted) -> None:
     odd.users = {"1": ANN | {"id": 1}}
     rows = {"/groups/1/members": [{"user": {"id": 1}}], "/groups/2/members": []}
@@ -367,6 +384,39 @@ def test_the_whole_account_goes_back_with_its_version(odd: Odd, server: Scripted
     app(server, users={"update": update}).update("1", {"name": "Ann Li"})
 
     assert sent(server).json == ANN | {"name": "Ann Li", "v": 2, "phone": "2"}
+
+
+def test_numbers_in_a_query_need_no_quotes(odd: Odd, server: Scripted) -> None:
+    listing = {"path": "/users", "query": {"limit": 50, "full": True}}
+
+    list(app(server, users={"list": listing}, headers={"X-Version": 3}).accounts())
+
+    asked = server.asked[-1]
+    assert asked.query == {"limit": "50", "full": "true"}
+    assert asked.headers["X-Version"] == "3"
+
+
+def test_any_call_goes_with_the_version_that_its_path_shows(odd: Odd, server: Scripted) -> None:
+    odd.users = {"1": ANN | {"id": 1, "v": 1}}
+    odd.on = {"GET /users/1": lambda asked: Said(200, odd.users["1"], {"ETag": f'"{odd.users["1"]["v"]}"'})}
+    others = ["2"]
+
+    def guarded(asked: Asked) -> Said | None:
+        if others:  # somebody else is faster, once
+            odd.users["1"] |= {"phone": others.pop(), "v": 2}
+        return Said(412, {}) if asked.headers.get("If-Match") != f'"{odd.users["1"]["v"]}"' else None
+
+    odd.on |= {"PATCH /users/1": guarded, "DELETE /users/1": guarded}
+    update = {"verb": "PATCH", "path": "/users/{id}", "if_match": True}
+    delete = {"verb": "DELETE", "path": "/users/{id}", "if_match": True}
+    there = app(server, users={"update": update, "delete": delete})
+
+    there.update("1", {"name": "Ann Li"})
+    after = dict(odd.users["1"])
+    there.delete("1")
+
+    assert (after["name"], after["phone"]) == ("Ann Li", "2")
+    assert odd.users == {}
 
 
 def test_one_attribute_a_call_as_key_and_value(odd: Odd, server: Scripted) -> None:
