@@ -14,6 +14,7 @@ import httpx
 import pytest
 from sqlmodel import select
 
+from connectors.errors import Retryable
 from connectors.sandbox import Sandbox
 from flows.cohort import Ended, carry_all
 from flows.many import together
@@ -277,3 +278,21 @@ def test_what_an_app_undid_behind_the_run_is_seen_before_it_is_signed(
 
     assert len(outcome.rest) == 1
     assert signed(lives) == set(people) - set(outcome.rest)
+
+
+def test_an_app_that_cannot_be_read_at_the_end_leaves_its_people_to_a_look_of_their_own(
+    lives: Lives, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = hire(lives)
+    real = together.read
+
+    def unread(app: Any, jobs: Any, pages: int) -> Any:
+        if app.name == "crm":
+            raise Retryable("crm", "read", "no answer", "Try again later.")
+        return real(app, jobs, pages)
+
+    monkeypatch.setattr(together, "read", unread)
+    ended = all_of(lives, people, DAY)
+
+    assert all(one.good for one in ended.values()) and len(ended) == len(people), ended
+    assert signed(lives) == set(people) and whole(lives)

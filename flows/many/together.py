@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import NamedTuple
 
+from connectors.errors import ConnectorError
 from flows.approval import Gate
 from flows.graph import well
 from flows.loose_ends import adopt, note_ends
@@ -69,10 +70,20 @@ def check(works: Iterable[Work], lines: Iterable[Line]) -> None:
     for line in lines:
         mine = [work for work in works if not work.failed and steps_of(work, line.app.name)]
         jobs = [ledger.Job(w, step, id=w.case.ids[line.app.name]) for w in mine for step in steps_of(w, line.app.name)]
-        shown = read(line.app, jobs, line.pages) if jobs else {}
+        try:
+            shown = read(line.app, jobs, line.pages) if jobs else {}
+        except ConnectorError as error:
+            leave(mine, str(error))
+            continue
         for work in mine:
             if wrong := [step.id for step in steps_of(work, line.app.name) if not right(work, step, shown)]:
                 work.failed = f"not verified: {', '.join(wrong)}"
+
+
+def leave(works: Iterable[Work], why: str) -> None:
+    """Leave these people to a look of their own."""
+    for work in works:
+        work.failed = why
 
 
 def steps_of(work: Work, app: str) -> list[Step]:
