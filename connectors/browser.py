@@ -20,7 +20,7 @@ from connectors.browser_proof import Camera
 from connectors.browser_session import Refusal, Session
 from connectors.browser_visit import Visit
 from connectors.browser_words import check_recipe
-from connectors.errors import ConnectorError, NeedsHuman, Refused, Retryable
+from connectors.errors import ConnectorError, NeedsHuman, OutOfDate, Refused, Retryable
 from connectors.pictures import Picture
 from connectors.recipes import Options, Steps
 from connectors.redaction import Redaction
@@ -346,11 +346,11 @@ class Browser:
         """What a person is asked to do in place of the recipe."""
         return self.rules.instructions.get(verb, f"Do it in {self.rules.title} by hand, at {self.options.url}.")
 
-    def broken(self, doing: str, where: str, why: str) -> NeedsHuman:
+    def broken(self, doing: str, where: str, why: str) -> OutOfDate:
         verb = doing.split()[0]
         told = self.redaction.mask(f"{where}: {why}" if where else why)
         todo = f"{self.todo(verb)} Then mend the recipe in apps/{self.name}.yaml ({told})."
-        return NeedsHuman(self.name, doing, f"the page is not as the recipe says ({told})", todo)
+        return OutOfDate(self.name, doing, f"the page is not as the recipe says ({told})", todo)
 
     def told(self, doing: str, where: str, words: str) -> Refused:
         why = self.redaction.mask(f"the page says: {words.rstrip('.')}")

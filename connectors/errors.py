@@ -5,6 +5,7 @@ ConnectorError
 ├── Refused      the same call will fail again: bad data, missing permission, no licence left, wrong token
 ├── Mismatch     the app said yes, but what it shows is not what was asked
 └── NeedsHuman   no machine can do this step: it becomes a manual task
+    └── OutOfDate    a recipe could, once it is mended
 """
 
 from __future__ import annotations
@@ -51,3 +52,7 @@ class Mismatch(ConnectorError):
 
 class NeedsHuman(ConnectorError):
     """The step is for a person; `todo` says exactly what to do."""
+
+
+class OutOfDate(NeedsHuman):
+    """The app is not as its recipe says; the step is for a person until the recipe is mended."""

@@ -13,7 +13,7 @@ from tenacity import Retrying, retry_if_result, stop_after_delay, wait_exponenti
 
 from connectors.base import App, Grants, Outcome, Owns, Sessions, Tokens
 from connectors.catalogue import capabilities
-from connectors.errors import ConnectorError, NeedsHuman
+from connectors.errors import ConnectorError, NeedsHuman, OutOfDate
 from flows.dummy import Note
 from flows.mends import differences
 from mappings.access import Account
@@ -119,6 +119,8 @@ class Trial:
             raise
         except Wrong as wrong:
             found.verdict, found.says, found.mends = wrong.verdict, str(wrong), wrong.mends
+        except OutOfDate as error:
+            found.says, found.verdict = error.why, Verdict.FAILS
         except NeedsHuman as error:
             found.verdict, found.says = Verdict.PEOPLE, error.todo or str(error)
         except ConnectorError as error:

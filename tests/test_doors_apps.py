@@ -17,11 +17,15 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from connectors.catalogue import connect
+from connectors.errors import NeedsHuman, OutOfDate
+from connectors.manual import Manual
 from connectors.sandbox import Sandbox
 from flows import presets
 from flows.doors.apps import app_app
+from flows.dummy import Note
 from flows.mends import differences
 from flows.permissions import shortfalls
+from flows.trial import Trial, Verdict
 from mappings.folder import read_folder
 from mappings.vocabulary import AppRules
 from tests.stage import COMMAND, until
@@ -211,6 +215,30 @@ def test_a_missing_permission_is_named(place: Place) -> None:
 
     assert status == 1 and found["grant"]["mends"] == ["grant needs roles.write"]
     assert found["disable"]["verdict"] == "works" and place.accounts() == []
+
+
+def test_what_was_found_is_told_also_where_the_dummy_cannot_be_removed(place: Place) -> None:
+    place.sandbox.control("crm").faults([{"match": "^DELETE .*/users/[^/]*$", "kind": "403"}])
+
+    status, found = place.tried("crm")
+
+    assert status == 1 and [found[what]["verdict"] for what in ("create", "delete")] == ["works", "FAILS"]
+
+
+def test_a_recipe_that_does_not_fit_the_page_fails() -> None:
+    rules = AppRules(title="Desk", tier="app", connector="manual", owner="it", key="mail", attributes={"mail": "x"})
+    trial = Trial(Manual("desk", rules), rules, {"mail": "a@x.example"}, Note(Path(), "desk"), patience=1)
+    trial.can = {"create", "update"}
+
+    def missing(error: type[NeedsHuman]) -> str:
+        raise error("desk", "create account", "there is no button 'Add'", "Do it by hand.")
+
+    verdicts = [trial.tried("create", "create", lambda kind=kind: missing(kind)) for kind in (OutOfDate, NeedsHuman)]
+
+    assert [(found.verdict, found.good, found.says) for found in verdicts] == [
+        (Verdict.FAILS, False, "there is no button 'Add'"),
+        (Verdict.PEOPLE, True, "Do it by hand."),
+    ]
 
 
 def test_an_app_that_is_not_there_is_a_wrong_usage(place: Place) -> None:
