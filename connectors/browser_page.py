@@ -27,6 +27,14 @@ WATCHED = ("document", "xhr", "fetch")
 REPLACED = "net::ERR_ABORTED"  # a download, or a page that gave way to another
 FORGIVING = 2.0  # seconds after which a request that goes on, such as a long poll, is no longer waited for
 LONGEST_WORDS = 300
+LONGEST_NAME, MOST_NAMES = 40, 10
+CONTROLS = {
+    "button": "button, [role=button]",
+    "tab": "[role=tab]",
+    "menuitem": "[role=menuitem]",
+    "label": "label",
+}
+"""What is told of a page where a control of that kind is missing: its words, never data."""
 DOWN = (408, 425, 429)
 
 
@@ -231,7 +239,16 @@ class View:
             raise trouble
         if self.traffic.pending:
             raise Unanswered("the page is still waiting for its server")
-        raise Broken(f"there is no {target} on the page {await self.named()}")
+        raise Broken(f"there is no {target} on the page {await self.named()}{await self.instead(target)}")
+
+    async def instead(self, target: Target) -> str:
+        """What controls of that kind the page shows, by their words."""
+        css = CONTROLS.get(target.ways()[0])
+        if css is None or target.frame:
+            return ""
+        told = await visible(self.page.locator(css)).all_inner_texts()
+        words = list(dict.fromkeys(" ".join(each.split())[:LONGEST_NAME] for each in told if each.strip()))
+        return f"; there are {', '.join(map(repr, words[:MOST_NAMES]))}" if words else ""
 
     async def named(self) -> str:
         """The page by title and path, without its query, which may hold anything."""
