@@ -188,15 +188,19 @@ class Trial:
             raise Wrong("looked up in upper case, the account is not found", "declare the search as not exact")
         if self.app.find(f"nobody.{self.key}") is not None:
             raise Wrong("a key that nobody has finds somebody")
+        believed(found, "looked up by its key")
         dear = self.calls.counted and self.calls.count - before > 2 * FEW_CALLS
         return "by key, whatever its case" + ("; each look-up reads the whole list, declare a search" if dear else "")
 
     def listed(self) -> str:
-        found = [account.id for account in islice(self.app.accounts(), MOST_LISTED)]
+        listed = list(islice(self.app.accounts(), MOST_LISTED))
+        found = [account.id for account in listed]
         if found.count(self.id) != 1 and len(found) < MOST_LISTED:
             raise Wrong(f"the list has it {found.count(self.id)} times", "check `list`, `items` and `pages`")
         if len(found) != len(set(found)):
             raise Wrong("the list has accounts twice", "check `pages`")
+        if self.id in found:
+            believed(listed[found.index(self.id)], "in the list")
         return f"one of {len(found)} accounts"
 
     def update(self) -> str:
@@ -353,6 +357,12 @@ class Calls:
 def harmless(names: list[str]) -> list[str]:
     """Those that a dummy may hold for a moment."""
     return [name for name in names if not any(word in name.lower() for word in UNGIVEN)]
+
+
+def believed(account: Account, where: str) -> None:
+    """Wrong where an account that is active is not shown so: all would be taken for disabled."""
+    if not account.active:
+        raise Wrong(f"{where}, the active account is shown as disabled", "check what tells there that it is `active`")
 
 
 def odd(first: Outcome, again: Outcome) -> str:

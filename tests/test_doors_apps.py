@@ -16,6 +16,7 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
+from connectors.base import Account
 from connectors.catalogue import connect
 from connectors.errors import NeedsHuman, OutOfDate
 from connectors.manual import Manual
@@ -223,6 +224,18 @@ def test_what_was_found_is_told_also_where_the_dummy_cannot_be_removed(place: Pl
     status, found = place.tried("crm")
 
     assert status == 1 and [found[what]["verdict"] for what in ("create", "delete")] == ["works", "FAILS"]
+
+
+def test_a_list_that_shows_an_active_account_as_disabled_is_found(place: Place) -> None:
+    app: Any = connect("crm", place.rules("crm"), place.environment)
+    gone = Account(id="7", key=DUMMY, active=False, attributes={})
+    trial = Trial(app, place.rules("crm"), {"email": DUMMY}, Note(place.folder, "crm"), patience=1)
+    trial.id, app.find, app.accounts = "7", lambda key: gone if key == DUMMY.upper() else None, lambda: iter([gone])
+
+    found = [trial.tried(what, "find", act) for what, act in (("find", trial.find), ("list", trial.listed))]
+
+    assert [one.verdict for one in found] == [Verdict.FAILS] * 2
+    assert all("shown as disabled" in one.says and "`active`" in one.mends[0] for one in found)
 
 
 def test_a_recipe_that_does_not_fit_the_page_fails() -> None:
