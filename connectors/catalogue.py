@@ -11,6 +11,7 @@ import importlib.util
 import pkgutil
 import re
 from collections.abc import Iterator, Mapping
+from datetime import date
 from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
@@ -139,7 +140,7 @@ def checked(name: str, model: type[BaseModel], options: Any) -> BaseModel:
     try:
         return model.model_validate(options)
     except ValidationError as error:
-        wrong = error.errors(include_url=False, include_input=False, include_context=False)
+        wrong = error.errors(include_url=False, include_context=False)
         told = "; ".join(describe(model, each) for each in wrong)
     raise Refused(name, file_of(name), told)
 
@@ -152,7 +153,9 @@ def describe(model: type[BaseModel], error: Any) -> str:
         return f"unknown word {last!r} under {where}; {suggest(last, known_words(model, error['loc'][:-1]))}"
     if error["type"] == "missing":
         return f"the word {last!r} is missing under {where}"
-    return f"{'.'.join(loc)}: {error['msg'].removeprefix('Value error, ')}"
+    unquoted = error["type"] == "string_type" and isinstance(error["input"], (int, float, date))
+    quote = "; write it in quotes" if unquoted else ""
+    return f"{'.'.join(loc)}: {error['msg'].removeprefix('Value error, ')}{quote}"
 
 
 def file_of(name: str) -> str:

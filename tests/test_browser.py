@@ -396,6 +396,13 @@ SWITCHED: dict[str, Any] = {
 }
 
 
+def test_a_word_that_yaml_takes_for_a_value_is_told_with_its_mend(site: Site) -> None:
+    accounts = RECIPE["accounts"] | {"active": {"column": "Active", "is": True}}
+
+    with pytest.raises(Refused, match=r"accounts\.active\.is\.0: .* valid string; write it in quotes\.$"):
+        app_at(site, accounts=accounts)
+
+
 def test_a_name_is_taken_by_whole_words(site: Site) -> None:
     """Playwright by itself would press `Deactivate` where the recipe says `Activate`."""
     site.people[ANN["mail"]] = {"name": "Ann", "state": "On"}
