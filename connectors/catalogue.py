@@ -145,6 +145,20 @@ def checked(name: str, model: type[BaseModel], options: Any) -> BaseModel:
     raise Refused(name, file_of(name), told)
 
 
+def mistakes(name: str, rules: AppRules) -> str:
+    """What is wrong with an app's options whatever its variables hold; empty where nothing is."""
+    try:
+        module = connector(name, rules.connector)
+        module.Options.model_validate(rules.options)
+    except Refused as error:
+        return f"{error.doing}: {error.why}"
+    except ValidationError as error:
+        wrong = error.errors(include_url=False, include_context=False)
+        clear = [describe(module.Options, e) for e in wrong if not any(map(PLACE.search, texts(e["input"])))]
+        return f"{file_of(name)}: {'; '.join(clear)}" if clear else ""
+    return ""
+
+
 def describe(model: type[BaseModel], error: Any) -> str:
     """One mistake in words, without the value, which may be a secret."""
     loc = ["options", *map(str, error["loc"])]

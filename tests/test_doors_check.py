@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from connectors.catalogue import mistakes
+from flows import presets
 from flows.record import holdings, identities, overrides, snapshots
 from flows.record.database import Database
 from flows.record.decided import Effect
@@ -51,6 +53,22 @@ def place(tmp_path: Path) -> Place:
 
 
 # check
+
+
+def test_a_wrong_word_of_a_connector_is_told_without_a_variable_that_it_needs(place: Place) -> None:
+    place.edit("apps/crm.yaml", "list: {path: /users, items: data}", "list: {path: /users, itms: data}")
+    place.edit("apps/desk.yaml", "connector: rest", "connector: reist")
+
+    told = place.rollcall("check")
+
+    assert told.status == 1 and "HOME" not in told.err
+    assert "apps/crm.yaml: unknown word 'itms' under options.users.list.0" in told.err and "'items'" in told.err
+    assert "apps/desk.yaml: unknown connector 'reist'" in told.err
+
+
+@pytest.mark.parametrize("name", presets.names())
+def test_a_ready_file_has_no_mistake_before_its_variables_are_set(name: str) -> None:
+    assert mistakes(name, presets.rules(name)) == ""
 
 
 def test_all_as_expected(place: Place) -> None:

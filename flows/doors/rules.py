@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 from sqlmodel import col, select
 
+from connectors.catalogue import mistakes
 from flows.doors.console import fail, plainly, show_json
 from flows.record import holdings, identities, overrides, snapshots
 from flows.record.database import Database
@@ -21,6 +22,7 @@ from flows.site import Site
 from mappings.day import local_date
 from mappings.examples import Outcome, Report, examine
 from mappings.exceptions import with_values
+from mappings.folder import RulesError, read_folder
 from mappings.forecast import Ahead, Event, coming, span
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
@@ -39,7 +41,11 @@ def check(
 
     Example: rollcall check ./mappings
     """
-    report = examine(folder or load_settings().mappings_folder)
+    where = folder or load_settings().mappings_folder
+    report = examine(where)
+    told = [mistakes(name, rules) for name, rules in read_folder(where).apps.items()]
+    if any(told):
+        raise RulesError([each for each in told if each])
     if as_json:
         show_json(report_dict(report))
     else:
