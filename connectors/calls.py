@@ -109,7 +109,13 @@ class Call(Words):
                 self.verb, path, doing=doing, params=query or None, headers=sent or None, **coded, **extra
             )
 
-        answer = once(headers or {}) if headers or not self.if_match else matched(once, http, path, doing)
+        try:
+            answer = once(headers or {}) if headers or not self.if_match else matched(once, http, path, doing)
+        except Refused as error:
+            if self.if_match or error.status not in (CHANGED, WANTS_VERSION):
+                raise
+            todo = f"Say `if_match: true` there in apps/{http.app}.yaml."
+            raise Refused(error.app, doing, error.why, todo, error.status) from None
         return self.job.watch(http, answer, doing) if self.job and answer.status_code == 202 else answer
 
     def where(self, at: Mapping[str, Any]) -> str:

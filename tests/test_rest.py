@@ -386,6 +386,17 @@ def test_the_whole_account_goes_back_with_its_version(odd: Odd, server: Scripted
     assert sent(server).json == ANN | {"name": "Ann Li", "v": 2, "phone": "2"}
 
 
+@pytest.mark.parametrize("status", [412, 428])
+def test_what_is_missing_where_a_version_is_wanted_is_said(status: int, odd: Odd, server: Scripted) -> None:
+    odd.users = {"1": ANN | {"id": 1}}
+    odd.on = {"PATCH /users/1": lambda asked: Said(status, {"message": "If-Match is missing"})}
+
+    with pytest.raises(Refused, match="If-Match is missing.* Say `if_match: true` there in apps/odd.yaml") as told:
+        app(server).update("1", {"name": "Ann Li"})
+
+    assert told.value.status == status
+
+
 def test_numbers_in_a_query_need_no_quotes(odd: Odd, server: Scripted) -> None:
     listing = {"path": "/users", "query": {"limit": 50, "full": True}}
 
