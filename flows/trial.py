@@ -257,6 +257,9 @@ class Trial:
         took = self.shown(
             "an active account" if active else "a disabled one", lambda a: a is not None and a.active == active
         )
+        if not active:
+            what = "a disabled one when it is looked up by its key"
+            self.shown(what, lambda a: a is None or not a.active, lambda: self.app.find(self.key))
         again = getattr(self.app, verb)(self.id)
         return f"read back{took}{odd(first, again)}"
 
@@ -315,7 +318,9 @@ class Trial:
             raise Wrong("the account cannot be read by its id", "check `read` and `id`")
         return Account.model_validate(found.model_dump())
 
-    def shown(self, what: str, right: Callable[[Account | None], bool]) -> str:
+    def shown(
+        self, what: str, right: Callable[[Account | None], bool], look: Callable[[], Account | None] | None = None
+    ) -> str:
         """Read until it is right; how long that took, where it took a while. Wrong when it never is."""
         began = time.monotonic()
         looking = Retrying(
@@ -324,7 +329,7 @@ class Trial:
             stop=stop_after_delay(self.patience),
             retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
         )
-        found: Account | None = looking(self.app.read, self.id)
+        found: Account | None = looking(look or (lambda: self.app.read(self.id)))
         if not right(found):
             told = "no account" if found is None else f"active={found.active}, {sorted(found.entitlements)}"
             raise Wrong(f"it said yes, but {self.patience:g} s later it does not show {what}: {told}")

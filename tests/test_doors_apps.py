@@ -238,6 +238,19 @@ def test_a_list_that_shows_an_active_account_as_disabled_is_found(place: Place) 
     assert all("shown as disabled" in one.says and "`active`" in one.mends[0] for one in found)
 
 
+def test_a_look_up_that_shows_a_disabled_account_as_active_is_found(place: Place) -> None:
+    app: Any = connect("crm", place.rules("crm"), place.environment)
+    _, id = app.create({"email": DUMMY, "first_name": "A", "last_name": "B", "title": "C", "team": "Sales"})
+    blind = Account(id=id, key=DUMMY, active=True, attributes={})
+    trial = Trial(app, place.rules("crm"), {"email": DUMMY}, Note(place.folder, "crm"), patience=0.2)
+    trial.id, app.find = id, lambda key: blind
+
+    found = [trial.tried(verb, verb, lambda v=verb: trial.switched(v, v == "enable")) for verb in ("disable", "enable")]
+
+    assert [one.verdict for one in found] == [Verdict.FAILS, Verdict.WORKS]
+    assert "looked up by its key" in found[0].says
+
+
 def test_a_recipe_that_does_not_fit_the_page_fails() -> None:
     rules = AppRules(title="Desk", tier="app", connector="manual", owner="it", key="mail", attributes={"mail": "x"})
     trial = Trial(Manual("desk", rules), rules, {"mail": "a@x.example"}, Note(Path(), "desk"), patience=1)
