@@ -65,15 +65,23 @@ class Memory:
 
 
 class Files:
-    """Rings of all processes on this machine, one file each. A lock goes with its process, however that ends."""
+    """Rings of all processes on this machine, one file each. A lock goes with its process, however that ends.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
+    `looking`: no file is made; rings that nobody keeps yet are this process's own.
+    """
+
+    def __init__(self, folder: Path, looking: bool = False) -> None:
+        self.folder, self.own = folder, Memory() if looking else None
+        if not looking:
+            folder.mkdir(parents=True, exist_ok=True)
 
     @contextmanager
     def ring(self, name: str, size: int) -> Iterator[Ring]:
         """See Shelf."""
+        if self.own and not (self.folder / f"{name}-{size}").exists():
+            with self.own.ring(name, size) as ring:
+                yield ring
+            return
         with open(self.folder / f"{name}-{size}", "a+b", buffering=0) as file:  # anew each time: a fork shares locks
             fcntl.flock(file, fcntl.LOCK_EX)
             if file.tell() < size:

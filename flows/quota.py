@@ -31,6 +31,6 @@ class Rows:
             row.ring = bytes(ring)
 
 
-def shelf(settings: Settings, db: Database) -> Shelf:
-    """Files where the record is one too: then all workers are on this machine."""
-    return Files(settings.home / "limits") if db.sqlite else Rows(db)
+def shelf(settings: Settings, db: Database, looking: bool = False) -> Shelf:
+    """Files where the record is one too: then all workers are on this machine. `looking`: none is made."""
+    return Files(settings.home / "limits", looking) if db.sqlite else Rows(db)

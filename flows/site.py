@@ -24,9 +24,16 @@ class Site:
     """Opened once per process. Connections are made when first asked for."""
 
     def __init__(
-        self, settings: Settings, values: Mapping[str, str], rules: Rules, db: Database, urgent: bool = False
+        self,
+        settings: Settings,
+        values: Mapping[str, str],
+        rules: Rules,
+        db: Database,
+        urgent: bool = False,
+        looking: bool = False,
     ) -> None:
-        self.settings, self.values, self.rules, self.db, self.urgent = settings, values, rules, db, urgent
+        self.settings, self.values, self.rules, self.db = settings, values, rules, db
+        self.urgent, self.looking = urgent, looking
         self._apps: dict[str, App] = {}
         self._lock = threading.Lock()
 
@@ -44,7 +51,7 @@ class Site:
             url = f"sqlite:///{passing_folder()}/empty.db"
         db = Database(url)
         db.migrate()
-        return cls(settings, environment(), rules, db, urgent)
+        return cls(settings, environment(), rules, db, urgent, looking)
 
     @cached_property
     def hr(self) -> Source:
@@ -62,7 +69,7 @@ class Site:
     @cached_property
     def shelf(self) -> Shelf:
         """Where all workers keep the apps' rate limits."""
-        return shelf(self.settings, self.db)
+        return shelf(self.settings, self.db, self.looking)
 
     def app(self, name: str) -> App:
         """The connector of an app; RulesError where a variable is missing."""

@@ -113,6 +113,16 @@ def test_a_limit_that_is_changed_begins_anew(tmp_path: Path) -> None:
     assert moments(clock, turns(clock, Limits(requests=30), shelf=shelf), 30)[-1] == 0
 
 
+def test_a_look_keeps_limits_that_are_kept_and_makes_no_file(tmp_path: Path) -> None:
+    look = Turns("crm", [Limits(requests=2, per="hour")], Files(tmp_path, looking=True), True, 0)
+    assert [look.take("GET /") for _ in range(3)] == [True, True, False]
+    assert not list(tmp_path.iterdir())
+
+    worker = Turns("crm", [Limits(requests=2, per="hour")], Files(tmp_path), True, 0)
+    assert worker.take("GET /")
+    assert [look.take("GET /") for _ in range(2)] == [True, False]
+
+
 def test_threads_share_it(tmp_path: Path) -> None:
     workers = [Turns("crm", [Limits(requests=50, per="hour")], Files(tmp_path), True, 0) for _ in range(8)]
 
