@@ -9,7 +9,6 @@ looking every 50 ms.)
 from __future__ import annotations
 
 import fcntl
-import math
 import mmap
 import re
 import struct
@@ -23,7 +22,7 @@ from typing import NamedTuple, Protocol
 from mappings.vocabulary import Limits
 
 PERIODS = {"second": 1.0, "minute": 60.0, "hour": 3600.0}
-KEPT = 0.1  # share of a limit that only leavers may use
+KEPT = 16  # of so many calls one is for leavers alone
 SLACK = 0.01  # a window is this much longer than published, and by JITTER: calls travel unevenly
 JITTER = 0.02  # seconds
 PATIENCE = 600.0  # seconds a call may wait for its turn: it comes for certain
@@ -116,7 +115,7 @@ class Turns:
         for whole in self.windows:
             if whole.which.search(call):
                 if not self.urgent:
-                    yield whole._replace(name=f"{whole.name}-rest", calls=math.ceil(whole.calls * (1 - KEPT)))
+                    yield whole._replace(name=f"{whole.name}-rest", calls=left(whole.calls))
                 yield whole
 
     def wait(self, part: Window, latest: float) -> bool:
@@ -128,6 +127,11 @@ class Turns:
         if (pause := moment - self.now()) > 0:
             self.sleep(pause)
         return True
+
+
+def left(calls: int) -> int:
+    """How many of a window's calls are for those who are not urgent."""
+    return max(1, calls - max(1, calls // KEPT))
 
 
 def reserve(ring: Ring, part: Window, now: float, latest: float) -> float | None:

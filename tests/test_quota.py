@@ -13,7 +13,7 @@ import pytest
 from pydantic import ValidationError
 from record_databases import fresh_database
 
-from connectors.quota import COUNT, JITTER, KEPT, MOMENT, SLACK, Files, Memory, Shelf, Turns, reserve, window
+from connectors.quota import COUNT, JITTER, MOMENT, SLACK, Files, Memory, Shelf, Turns, reserve, window
 from flows.quota import Rows
 from flows.record.database import Database
 from mappings.vocabulary import Limits
@@ -92,8 +92,8 @@ def test_a_share_is_left_for_leavers() -> None:
 
     taken = sum(others.take("GET /") for _ in range(100))
 
-    assert taken == 20 - 20 * KEPT
-    assert sum(leaver.take("GET /") for _ in range(100)) == 20 * KEPT
+    assert taken == 19
+    assert sum(leaver.take("GET /") for _ in range(100)) == 1
     assert clock.at == 1_000_000
 
 
