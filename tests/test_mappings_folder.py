@@ -133,7 +133,8 @@ GOLDEN = [
     ({"company": ("    start_of_day", "    start_of")}, "company.yaml:9: unknown word 'start_of'; known words are "
      "time_zone, country, start_of_day, cut_off, "
      "calendar; did you mean 'start_of_day'?"),
-    ({"desk": ("per: second", "pre: second")}, "apps/desk.yaml:7: unknown word 'pre'; known words are requests, per; "
+    ({"desk": ("per: second", "pre: second")}, "apps/desk.yaml:7: unknown word 'pre'; known words are requests, per, "
+     "burst, calls; "
      "did you mean 'per'?"),
     ({"sales": ("unless", "except")}, "playbooks/sales.yaml:5: unknown word 'except'; known words are title, who, "
      "unless, give, grace_days, approver"),
@@ -187,7 +188,7 @@ GOLDEN = [
      "apps/desk.yaml:2: tier: unknown word 'apps'; known words are 'sso', 'idp' or "
      "'app'"),
     ({"desk": ("per: second", "per: week")},
-     "apps/desk.yaml:7: limits.per: unknown word 'week'; known words are 'second', "
+     "apps/desk.yaml:7: limits.0: unknown word 'week'; known words are 'second', "
      "'minute' or 'hour'"),
     # time zones
     ({"company": ("time_zone: Europe/Berlin\nlo", "time_zone: Berlin\nlo")}, "company.yaml:4: time_zone: unknown time "
@@ -204,7 +205,7 @@ GOLDEN = [
      "company.yaml:9: locations.Lisbon.start_of_day: a time is needed, like \"08:30\" "
      "(found '9 am')"),
     ({"desk": ("key: login", "key: email")}, "apps/desk.yaml:5: key 'email' is not one of attributes: login"),
-    ({"desk": ("requests: 10", "requests: 0")}, "apps/desk.yaml:7: limits.requests: Input should be greater than 0 "
+    ({"desk": ("requests: 10", "requests: 0")}, "apps/desk.yaml:7: limits.0: Input should be greater than 0 "
      "(found 0)"),
     ({"sales": ("department: Sales\n  location: [Berlin, Lisbon]", "- Sales")},
      "playbooks/sales.yaml:2: who: words with "
