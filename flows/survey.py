@@ -8,14 +8,13 @@ from datetime import date, datetime
 from typing import Any, Literal
 
 import pandas as pd
-from sqlmodel import col, select
 
 from flows.addresses import derived
 from flows.adopt import examine, kept_addresses, population, readable
 from flows.case import instant, why_gone
 from flows.gate import served
 from flows.identities import learn, merge
-from flows.record import holds, overrides
+from flows.record import holdings, holds, overrides
 from flows.record.tables import HeldRow, LinkRow
 from flows.site import Site
 from mappings.access import Account, Target
@@ -140,7 +139,7 @@ def compare(
     at: datetime,
 ) -> None:
     """Explain what there is, and note what cannot be explained."""
-    links, held = links_of(site), held_of(site)
+    links, held = holdings.all_links(site.db), holdings.all_open(site.db)
     who = []
     for person_id, one in expected.items():
         accounts = shown.get(person_id, {})
@@ -154,21 +153,6 @@ def compare(
         if any(d.policy == "put_back" for d in drifts):
             who.append((person_id, "change_access" if one.here else "offboard_user", one.user_name))
     result.who = pd.DataFrame(who, columns=["person_id", "flow", "user_name"])
-
-
-def links_of(site: Site) -> dict[tuple[str, str], LinkRow]:
-    """All accounts the record knows, by person and app."""
-    with site.db.session() as session:
-        return {(row.person_id, row.app): row for row in session.exec(select(LinkRow))}
-
-
-def held_of(site: Site) -> dict[tuple[str, str], dict[str, HeldRow]]:
-    """All that is in place by the record, by person and app."""
-    found: dict[tuple[str, str], dict[str, HeldRow]] = {}
-    with site.db.session() as session:
-        for row in session.exec(select(HeldRow).where(col(HeldRow.ended).is_(None))):
-            found.setdefault((row.person_id, row.app), {})[row.entitlement] = row
-    return found
 
 
 def known_of(account: Account | None, link: LinkRow | None, held: Mapping[str, HeldRow]) -> Known:

@@ -153,3 +153,18 @@ def until_up(url: str, process: subprocess.Popen[bytes], patience: float = 20.0)
             return
         time.sleep(0.05)
     raise RuntimeError("the server did not start")
+
+
+@contextlib.contextmanager
+def emptied(url: str, token: str) -> Iterator[httpx.Client]:
+    """Another client of a SCIM server, which is emptied afterwards."""
+    with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {token}"}) as client:
+        yield client
+        for kind in ("Users", "Groups"):
+            for each in listed(client, kind):
+                client.delete(f"/{kind}/{each['id']}")
+
+
+def listed(raw: httpx.Client, kind: str) -> list[dict[str, Any]]:
+    """All resources of a kind, straight from the server."""
+    return list(raw.get(f"/{kind}", params={"count": 1000}).json().get("Resources", []))

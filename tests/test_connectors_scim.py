@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from connectors_servers import scim2_server
+from connectors_servers import emptied, listed, scim2_server
 
 from connectors.base import App, Grants, Outcome, Sessions
 from connectors.catalogue import capabilities, connect
@@ -62,16 +62,8 @@ def url() -> Iterator[str]:
 @pytest.fixture
 def raw(url: str) -> Iterator[httpx.Client]:
     """Another client of the same server, which is emptied afterwards."""
-    with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {TOKEN}"}) as client:
+    with emptied(url, TOKEN) as client:
         yield client
-        for kind in ("Users", "Groups"):
-            for each in listed(client, kind):
-                client.delete(f"/{kind}/{each['id']}")
-
-
-def listed(raw: httpx.Client, kind: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = raw.get(f"/{kind}", params={"count": 1000}).json().get("Resources", [])
-    return found
 
 
 def members(raw: httpx.Client, name: str) -> set[str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from connectors_servers import Asked, Said, Scripted, scim2_server
+from connectors_servers import Asked, Said, Scripted, emptied, listed, scim2_server
 
 from connectors.base import Bulk, Outcome, Write, Written
 from connectors.catalogue import connect
@@ -81,15 +81,8 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 def raw(url: str) -> Iterator[httpx.Client]:
     """Another client of the same server, which is emptied afterwards."""
-    with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {TOKEN}"}) as client:
+    with emptied(url, TOKEN) as client:
         yield client
-        for kind in ("Users", "Groups"):
-            for each in listed(client, kind):
-                client.delete(f"/{kind}/{each['id']}")
-
-
-def listed(raw: httpx.Client, kind: str) -> list[dict[str, Any]]:
-    return list(raw.get(f"/{kind}", params={"count": 1000}).json().get("Resources", []))
 
 
 def test_a_cohort_is_made_in_as_few_requests_as_the_server_allows(url: str, raw: httpx.Client) -> None:

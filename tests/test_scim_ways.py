@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from connectors_servers import Asked, Said, Scripted, scim2_server
+from connectors_servers import Asked, Said, Scripted, emptied, listed, scim2_server
 
 from connectors.base import Grants, Outcome
 from connectors.catalogue import capabilities, connect
@@ -58,15 +58,8 @@ def without_patch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 def raw(without_patch: str) -> Iterator[httpx.Client]:
     """Another client of that server, which is emptied afterwards."""
-    with httpx.Client(base_url=without_patch, headers={"Authorization": f"Bearer {TOKEN}"}) as client:
+    with emptied(without_patch, TOKEN) as client:
         yield client
-        for kind in ("Users", "Groups"):
-            for each in listed(client, kind):
-                client.delete(f"/{kind}/{each['id']}")
-
-
-def listed(raw: httpx.Client, kind: str) -> list[dict[str, Any]]:
-    return list(raw.get(f"/{kind}", params={"count": 1000}).json().get("Resources", []))
 
 
 def test_a_server_without_patch_gets_put_unasked(without_patch: str, raw: httpx.Client) -> None:

@@ -59,25 +59,6 @@ class Job:
     outcome: StepOutcome = StepOutcome.DONE
 
 
-def links_of(db: Database, ids: Iterable[str]) -> dict[tuple[str, str], LinkRow]:
-    """The accounts that the record knows of these people, by person and app."""
-    with db.session() as session:
-        mine = [select(LinkRow).where(col(LinkRow.person_id).in_(part)) for part in chunks(ids)]
-        rows = [row for wanted in mine for row in session.exec(wanted)]
-    return {(row.person_id, row.app): row for row in rows}
-
-
-def held_of(db: Database, ids: Iterable[str]) -> dict[tuple[str, str], dict[str, HeldRow]]:
-    """What these people have by the record, by person and app, then by entitlement."""
-    found: dict[tuple[str, str], dict[str, HeldRow]] = {}
-    with db.session() as session:
-        for part in chunks(ids):
-            mine = select(HeldRow).where(col(HeldRow.person_id).in_(part), col(HeldRow.ended).is_(None))
-            for row in session.exec(mine):
-                found.setdefault((row.person_id, row.app), {})[row.entitlement] = row
-    return found
-
-
 def open_plans(db: Database, cases: Sequence[Case], run_id: str) -> list[Work]:
     """Record that the run takes up these plans."""
     works = [Work(case, case.plan.hash) for case in cases]

@@ -15,8 +15,7 @@ from connectors.errors import ConnectorError
 from flows.addresses import Taken, asks_for_manager, derived, work_address
 from flows.case import Case, day_of, instant, notes_on
 from flows.identities import recorded
-from flows.many import ledger
-from flows.record import emails, history, holds, identities, overrides, settled, snapshots, tasks
+from flows.record import emails, history, holdings, holds, identities, overrides, settled, snapshots, tasks
 from flows.record.tables import HeldRow, LinkRow
 from flows.seeing import Seen, another_persons, from_record
 from flows.site import Site
@@ -98,7 +97,7 @@ class Everybody:
     ) -> None:
         self.site, self.frame, self.moment = site, frame, moment
         ids = set(ours["employee_id"])
-        self.links, self.held = ledger.links_of(site.db, ids), ledger.held_of(site.db, ids)
+        self.links, self.held = holdings.all_links(site.db, ids), holdings.all_open(site.db, ids)
         self.settled = settled.all_of(site.db)
         rows: list[dict[Any, Any]] = ours.to_dict("records")
         self.persons = [person_of(row) for row in rows]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +12,7 @@ import pandas as pd
 from sqlalchemy import ColumnElement, and_, delete, func, insert, or_, select, update
 from sqlmodel import Session, col
 
-from flows.record.database import Database, now, rows_changed
+from flows.record.database import Database, chunks, now, rows_changed
 from flows.record.tables import HeldRow, LinkRow
 
 OPEN = col(HeldRow.ended).is_(None)
@@ -63,6 +63,26 @@ def links(db: Database, person_id: str) -> dict[str, LinkRow]:
     with db.session() as session:
         rows = session.scalars(select(LinkRow).where(col(LinkRow.person_id) == person_id))
         return {row.app: row for row in rows}
+
+
+def all_links(db: Database, people: Iterable[str] | None = None) -> dict[tuple[str, str], LinkRow]:
+    """The accounts that the record knows, of everybody or of these people, by person and app."""
+    return {(row.person_id, row.app): row for row in rows_of(db, select(LinkRow), col(LinkRow.person_id), people)}
+
+
+def all_open(db: Database, people: Iterable[str] | None = None) -> dict[tuple[str, str], dict[str, HeldRow]]:
+    """All that is in place, of everybody or of these people, by person and app, then by entitlement."""
+    found: dict[tuple[str, str], dict[str, HeldRow]] = {}
+    for row in rows_of(db, select(HeldRow).where(OPEN), col(HeldRow.person_id), people):
+        found.setdefault((row.person_id, row.app), {})[row.entitlement] = row
+    return found
+
+
+def rows_of(db: Database, wanted: Any, person: Any, people: Iterable[str] | None) -> list[Any]:
+    """The rows that a query finds, or those of them whose column `person` names one of the people."""
+    queries = [wanted] if people is None else [wanted.where(person.in_(part)) for part in chunks(people)]
+    with db.session() as session:
+        return [row for query in queries for row in session.scalars(query)]
 
 
 def attributes_in(db: Database, app: str) -> dict[str, dict[str, str]]:
