@@ -36,7 +36,7 @@ def source(name: str, rules: HrSource, values: Mapping[str, str], folder: Path) 
     try:
         options = module.Options.model_validate(filled(rules.options, values))
     except ValidationError as error:
-        wrong = error.errors(include_url=False, include_input=False, include_context=False)
+        wrong = error.errors(include_url=False, include_context=False)
         place = where(folder, name, str(wrong[0]["loc"][-1]))
         raise Refused(name, place, "; ".join(describe(module.Options, each) for each in wrong)) from None
     found: Source = module.connect(name, rules, options, secrets, folder)
