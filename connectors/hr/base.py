@@ -65,7 +65,10 @@ class Delivery:
     """A webhook call that is believed."""
 
     key: str
-    """What duplicates share: the vendor's delivery id where it is signed, else a hash of what is signed."""
+    """What duplicates share: the vendor's delivery id where it is signed, else a hash of what is signed.
+
+    It is kept for good: where a later change may come with the very same bytes, leave it empty; nothing is dropped then.
+    """
     at: datetime | None = None
     """The vendor's own time, aware, where it signs one."""
 
@@ -78,6 +81,8 @@ class Reply:
     body: str = ""
     content_type: str = "text/plain"
     headers: tuple[tuple[str, str], ...] = ()
+    keep: str = ""
+    """What the operator needs to complete the set-up (a verification token): kept in a file for the owner only."""
 
 
 @runtime_checkable
