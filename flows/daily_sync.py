@@ -127,17 +127,20 @@ def keep(site: Site, feed: Feed, changed: pd.DataFrame, verdict: Verdict, moment
             holds.lift(site.db, person_id, holds.SENT_AWAY, "HR says now that the person has left")
         use_up(site, feed)
         if not verdict.old:  # and after the holds: see gate.with_good_rows
-            snapshots.save(site.db, site.rules.company.hr, feed.people, datetime.now(UTC))
-            keep_news(site, feed.people, changed, moment)
+            seen_at = datetime.now(UTC)
+            snapshots.save(site.db, site.rules.company.hr, feed.people, seen_at)
+            keep_news(site, feed.people, changed, moment, seen_at)
             believed_rows = feed.people[~feed.people["employee_id"].isin(verdict.held)]
             overrides.end_mended(site.db, believed_rows, instant(moment))
 
 
-def keep_news(site: Site, people: pd.DataFrame, changed: pd.DataFrame, moment: datetime | date) -> None:
+def keep_news(
+    site: Site, people: pd.DataFrame, changed: pd.DataFrame, moment: datetime | date, seen_at: datetime
+) -> None:
     """What is new of each person, as valid from the day of the look."""
     news = changed.loc[(changed["columns"] != "") | (changed["was"] == ""), "person_id"]
     rows = people[people["employee_id"].isin(news)]
-    facts.keep(site.db, site.rules.company.hr, rows, day_of(moment), datetime.now(UTC))
+    facts.keep(site.db, site.rules.company.hr, rows, day_of(moment), seen_at)
 
 
 def told(

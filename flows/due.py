@@ -111,7 +111,8 @@ async def start(who: pd.DataFrame, on: date | None, by: str, once: str = "", put
     """Start one run per row of `who`, in order; people with a run under way are left to it.
 
     `by`: id of the run that starts them. `once`: a word that makes starting the same person's run again, with
-    the same word, do nothing. `put_back`: see change_access. Very many joiners and movers share one run.
+    the same word, do nothing; a column `once` of `who` has it for each row. `put_back`: see change_access.
+    Very many joiners and movers share one run.
     """
     who = who.assign(put_back=put_back)
     async with get_client() as client:
@@ -167,7 +168,7 @@ async def start_one(
         parameters=parameters,
         name=run_name(row),
         tags=[TAG + row["person_id"], f"by:{by}"],
-        idempotency_key=f"{once or attempt(by)}:{row['flow']}:{row['person_id']}",
+        idempotency_key=f"{row.get('once') or once or attempt(by)}:{row['flow']}:{row['person_id']}",
     )
     return str(run.id)
 

@@ -16,7 +16,7 @@ from flows.daily_sync import ask, sso_refusal
 from flows.due import due, leavers, start
 from flows.gate import served, weighed
 from flows.identities import resolve
-from flows.record import marks, overrides, snapshots
+from flows.record import marks, overrides, signals
 from flows.site import Site
 from flows.taskgraph import named
 from mappings.day import standing
@@ -56,11 +56,10 @@ def come(site: Site, last: Any, moment: datetime) -> tuple[pd.DataFrame, Impact]
 
     Without a last look: everybody due.
     """
-    latest = snapshots.latest(site.db, site.rules.company.hr)
-    if latest is None:
+    people = signals.people_now(site.db, site.rules.company.hr)
+    if people is None:
         nobody = pd.DataFrame(columns=["person_id", "flow", "user_name"], dtype="string")
         return nobody, Impact(nobody, nobody)
-    people = latest[1]
     resolve(site, people, moment)  # what the older record of somebody who begins today has goes to the newer one
     who = served(site, due(site, people, moment))
     waits = weighed(site, people, who, moment)

@@ -73,6 +73,14 @@ class Settings(BaseSettings):
     """Days after which open tasks and approvals are reminded of, and then as often again."""
     late_hours: int = Field(default=4, ge=1)
     """Hours after a leaver's cut-off at which access that is still open is told."""
+    webhooks: bool = True
+    """Whether `rollcall up` listens for HR's webhooks and asks HR for changes; see docs/webhooks.md."""
+    webhook_port: int = Field(default=4243, ge=1, le=65535)
+    """Port of the receiver."""
+    webhook_host: str = "127.0.0.1"
+    """Address on which the receiver listens; the vendor reaches it through a proxy that speaks TLS."""
+    webhook_token: SecretStr | None = None
+    """Bearer token of whoever may post to /signals; nobody where there is none."""
     signing_key_path: Path | None = None
     """Private key of the evidence packets; by default in home."""
 
@@ -122,6 +130,12 @@ class Settings(BaseSettings):
     def api_url(self) -> str:
         """Prefect's API as this machine reaches it."""
         return f"http://127.0.0.1:{self.prefect_port}/api"
+
+    @property
+    def webhook_url(self) -> str:
+        """Where the receiver listens; the source's name follows after /webhooks/."""
+        host = f"[{self.webhook_host}]" if ":" in self.webhook_host else self.webhook_host
+        return f"http://{host}:{self.webhook_port}"
 
     @property
     def ui_url(self) -> str:

@@ -56,6 +56,7 @@ class Stack:
 
     server_command: Sequence[str] = (sys.executable, "-m", "flows.server", "{lifeline}")
     worker_command: Sequence[str] = (sys.executable, "-m", "flows.worker", "{lifeline}")
+    receiver_command: Sequence[str] = (sys.executable, "-m", "flows.webhook", "{lifeline}")
 
     def __init__(
         self,
@@ -64,6 +65,7 @@ class Stack:
         *,
         prefect_yaml: Path | None = None,
         with_worker: bool = True,
+        with_receiver: bool = False,
         extra: Mapping[str, str] | None = None,
     ) -> None:
         """`extra`: further variables for server and worker, e.g. those the apps need."""
@@ -71,6 +73,7 @@ class Stack:
         self.progress = progress
         self.prefect_yaml = prefect_yaml or deployments.prefect_yaml()
         self.with_worker = with_worker
+        self.with_receiver = with_receiver
         self.extra = dict(extra or {})
         self.parts: dict[str, Part] = {}
         self._cleanup = ExitStack()
@@ -79,6 +82,8 @@ class Stack:
         with ExitStack() as opened:
             opened.enter_context(_locked(self.settings.home))
             require_free_port(self.settings.prefect_port)
+            if self.with_receiver:
+                require_free_port(self.settings.webhook_port, "ROLLCALL_WEBHOOK_PORT", self.settings.webhook_host)
             opened.callback(self.stop_server)
             self.start_server()
             opened.callback(self.stop_worker)
@@ -86,6 +91,9 @@ class Stack:
                 self.start_worker()
             self._wait_healthy()
             self._register()
+            opened.callback(self.stop_receiver)
+            if self.with_receiver:
+                self.start_receiver()
             opened.enter_context(temporary_settings({PREFECT_API_URL: self.settings.api_url}))
             self._cleanup = opened.pop_all()
         return self
@@ -106,6 +114,11 @@ class Stack:
         self.progress(f"Starting a worker for {self.settings.worker_limit} runs at a time")
         self._start("worker", self.worker_command, self.environment())
 
+    def start_receiver(self) -> None:
+        """Start the receiver of HR's webhooks; calls that come earlier are sent again by the vendor."""
+        self.progress(f"Listening for HR's webhooks on {self.settings.webhook_url}")
+        self._start("receiver", self.receiver_command, self.environment())
+
     def stop_server(self) -> None:
         """Stop the server if it runs."""
         self._stop("server")
@@ -113,6 +126,10 @@ class Stack:
     def stop_worker(self) -> None:
         """Stop the worker if it runs: its runs get a moment to finish, the rest wait for the next worker."""
         self._stop("worker")
+
+    def stop_receiver(self) -> None:
+        """Stop the receiver if it runs; what it has answered is in the record."""
+        self._stop("receiver")
 
     def environment(self) -> dict[str, str]:
         """Variables for any process that is to talk to this server: worker, tests, commands."""
@@ -126,6 +143,8 @@ class Stack:
             "ROLLCALL_MAPPINGS": str(settings.mappings_folder),
             "ROLLCALL_DATABASE_URL": settings.database_url,
             "ROLLCALL_PREFECT_PORT": str(settings.prefect_port),
+            "ROLLCALL_WEBHOOK_HOST": settings.webhook_host,
+            "ROLLCALL_WEBHOOK_PORT": str(settings.webhook_port),
             "ROLLCALL_WORKER_LIMIT": str(settings.worker_limit),
             "ROLLCALL_SIGNING_KEY_PATH": str(settings.signing_key_file),
         }
@@ -236,16 +255,16 @@ def _one_authority(home: Path) -> Path:
     return bundle
 
 
-def require_free_port(port: int) -> None:
+def require_free_port(port: int, variable: str = "ROLLCALL_PREFECT_PORT", host: str = "127.0.0.1") -> None:
     """Raise StackError where something listens on the port already."""
-    with socket.socket() as probe:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", port))
+            probe.bind((host, port))
         except OSError:
             raise StackError(
                 f"Port {port} is in use by another program. Stop it, or choose a free port: "
-                f"`ROLLCALL_PREFECT_PORT={port + 1} rollcall up`."
+                f"`{variable}={port + 1} rollcall up`."
             ) from None
 
 

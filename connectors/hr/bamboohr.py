@@ -10,10 +10,13 @@ a person's who may leave. (help.merge.dev, article 5431279, on access levels; no
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote
 
 import httpx
 import pandas as pd
@@ -22,6 +25,8 @@ from pydantic import Field, SecretStr
 from connectors.auth import Auth, Basic
 from connectors.base import Outcome
 from connectors.errors import Mismatch, Refused, Retryable
+from connectors.hr.base import Delivery, NotBelieved, Reply
+from connectors.hr.signatures import delivery, header, require_hmac, require_recent
 from connectors.http import Http, client
 from connectors.surroundings import Surroundings
 from mappings.feed import UNREADABLE, columns_of
@@ -30,6 +35,10 @@ from mappings.words import Words
 
 MOST_PER_PAGE = 1000
 """The maximum of the datasets call."""
+ONE_BY_ONE = 50
+"""People changed up to which each is read alone."""
+FORM_ID = re.compile(r"data\[employeeId\]|employees\[\d+\]\[id\]")
+"""documentation.bamboohr.com/docs/event-based-webhooks; the field-based form is unverified."""
 Row = dict[str, Any]
 
 
@@ -43,6 +52,8 @@ class Options(Words):
     dataset_fields: dict[str, str] = Field(default_factory=dict)
     """Mapped field -> its name in the employee dataset, where that has another one."""
     page_size: int = Field(default=MOST_PER_PAGE, ge=1, le=MOST_PER_PAGE)
+    webhook_key: SecretStr | None = None
+    """The webhook's `privateKey`, shown once when it is made; without it no webhook is believed."""
 
 
 def connect(name: str, rules: HrSource, options: Options, secrets: Mapping[str, str], folder: Path) -> BambooHr:
@@ -64,7 +75,9 @@ class BambooHttp(Http):
 
 
 class BambooHr:
-    """One company's BambooHR; keeps Source and WriteBack."""
+    """One company's BambooHR; keeps Source, WriteBack, Signals and Changes."""
+
+    pace = timedelta(minutes=5)  # BambooHR publishes no limit
 
     def __init__(self, name: str, rules: HrSource, options: Options, http: Http) -> None:
         self.name, self.rules, self.options, self.http = name, rules, options, http
@@ -87,6 +100,44 @@ class BambooHr:
         """1 call."""
         row = self.employee(employee_id, self.fields, f"read person {employee_id}")
         return self.frame([row] if row else [])
+
+    def changed_since(self, since: datetime) -> pd.DataFrame:
+        """1 call, and 1 for each person, or for each 1,000 people where many have changed."""
+        query = {"since": since.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")}
+        found = self.http.json("GET", "/api/v1/employees/changed", doing="read who changed", params=query)
+        told = found.get("employees") if isinstance(found, dict) else None
+        if not told:  # an empty object is an empty list in PHP
+            return self.frame([])
+        if not isinstance(told, dict):
+            raise Refused(self.name, "read who changed", "the answer has no employees", "Check options.url.")
+        ids = [key for key, each in told.items() if str(each.get("action")).lower() != "deleted"]
+        if len(ids) > ONE_BY_ONE:
+            return self.frame([row for row in self.everybody() if str(row.get("id")) in set(ids)])
+        rows = (self.employee(each, self.fields, f"read person {each}") for each in ids)
+        return self.frame([row for row in rows if row])
+
+    def handshake(self, headers: Mapping[str, str], body: bytes) -> Reply | None:
+        """BambooHR sets a webhook up without a call."""
+        return None
+
+    def verify_webhook(self, headers: Mapping[str, str], body: bytes, now: datetime) -> Delivery:
+        """HMAC-SHA256 of the body with the timestamp behind it (documentation.bamboohr.com/docs/webhooks-2)."""
+        stamp = header(headers, "x-bamboohr-timestamp")
+        if not stamp.isascii():
+            raise NotBelieved("the timestamp is none")
+        shown = header(headers, "x-bamboohr-signature")
+        require_hmac(self.options.webhook_key, shown, body + stamp.encode(), form="either")
+        return delivery(self.name, stamp, body, at=require_recent(stamp, now))
+
+    def changed_ids(self, body: bytes) -> list[str]:
+        """Of either kind of webhook, event-based and field-based, in JSON or as a form."""
+        if not body.lstrip().startswith(b"{"):
+            form = parse_qsl(body.decode(), strict_parsing=True, max_num_fields=10_000)
+            return [value for name, value in form if FORM_ID.fullmatch(name)]
+        said = json.loads(body)
+        if isinstance(said.get("data"), dict):
+            return [str(said["data"]["employeeId"])]
+        return [str(each["id"]) for each in said["employees"]]
 
     def write_work_email(self, employee_id: str, address: str, instead_of: str = "") -> Outcome:
         """2 or 3 calls."""

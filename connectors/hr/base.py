@@ -67,7 +67,8 @@ class Delivery:
     key: str
     """What duplicates share: the vendor's delivery id where it is signed, else a hash of what is signed.
 
-    It is kept for good: where a later change may come with the very same bytes, leave it empty; nothing is dropped then.
+    It is kept for good: where a later change may come with the very same bytes, leave it empty; then nothing is
+    dropped.
     """
     at: datetime | None = None
     """The vendor's own time, aware, where it signs one."""

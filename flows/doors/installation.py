@@ -124,7 +124,7 @@ def healthy(api_url: str) -> str:
 
 @plainly
 def up() -> None:
-    """Start Prefect's server and UI, a worker and the schedules; Ctrl-C stops them all.
+    """Start Prefect's server and UI, a worker, the schedules and HR's webhooks; Ctrl-C stops them all.
 
     Example: rollcall up
     """
@@ -134,7 +134,7 @@ def up() -> None:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    with Stack(settings, lambda text: out.print(text, highlight=False)) as stack:
+    with Stack(settings, lambda text: out.print(text, highlight=False), with_receiver=settings.webhooks) as stack:
         out.print(f"Rollcall is up for {site.rules.company.name}. UI: {settings.ui_url}  (Ctrl-C stops everything)")
         watch(stack, stop)
     out.print("Stopped.")

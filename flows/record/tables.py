@@ -342,3 +342,33 @@ class PacketRow(Row, table=True):
     recorded_at: datetime = Field(sa_type=UtcTime)
     envelope: str = Field(sa_type=Text)
     """DSSE, as canonical JSON."""
+
+
+class SignalRow(Row, table=True):
+    """HR said that something is new of these people; nothing else of what it said is kept."""
+
+    __tablename__ = "signal"
+    __table_args__ = (
+        UniqueConstraint("source", "key"),
+        Index(
+            "ix_signal_open", "next_try", sqlite_where=sql("done_at IS NULL"), postgresql_where=sql("done_at IS NULL")
+        ),
+        Index(None, "done_at"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    source: str
+    key: str
+    """What duplicates share; see connectors.hr.base.Delivery."""
+    people: list[str] = Field(sa_type=Json)
+    """Ids as HR writes them."""
+    at: datetime | None = Field(default=None, sa_type=UtcTime)
+    """When HR says that it was, where that is signed."""
+    received_at: datetime = Field(sa_type=UtcTime)
+    tries: int = 0
+    next_try: datetime = Field(sa_type=UtcTime)
+    done_at: datetime | None = Field(default=None, sa_type=UtcTime)
+    result: str | None = Field(default=None, sa_type=Text)
+    """What came of it, or why it is still open."""
+    effects: list[list[str]] = Field(default_factory=list, sa_type=Json)
+    """What the runs started for it would take away: rows of mappings.radius.effects."""

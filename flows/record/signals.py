@@ -1,0 +1,127 @@
+"""Signals: HR said that something is new of somebody. Stored before HR is answered, open until done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import pandas as pd
+from sqlalchemy import delete, update
+from sqlmodel import col, select
+
+from flows.record import facts, snapshots
+from flows.record.database import IN_ONE_QUERY, Database, now
+from flows.record.tables import FactRow, SignalRow
+from mappings.people import tidy
+
+KEPT = timedelta(days=90)
+"""How long a signal that is done is kept, and a delivery told from its replay where the vendor signs no time."""
+
+
+@dataclass(frozen=True)
+class Signal:
+    """A delivery that is believed, as it is stored."""
+
+    source: str
+    key: str
+    people: list[str]
+    at: datetime | None = None
+    received_at: datetime = field(default_factory=now)
+
+    def row(self) -> dict[str, object]:
+        """The columns it fills. Where it is about nobody there is nothing to do."""
+        done = None if self.people else self.received_at
+        return {
+            "source": self.source,
+            "key": self.key,
+            "people": self.people,
+            "at": self.at,
+            "received_at": self.received_at,
+            "tries": 0,
+            "next_try": self.received_at,
+            "done_at": done,
+            "result": None if self.people else "it is about nobody",
+            "effects": [],
+        }
+
+
+def store(db: Database, signals: Sequence[Signal]) -> list[bool]:
+    """Keep them all, or none, so that a power cut loses none; False for those that were there already."""
+    with db.writing(durable=True) as session:
+        return [db.insert_new(session, SignalRow, each.row()) for each in signals]
+
+
+def open_now(db: Database, moment: datetime, most: int = 1000) -> Sequence[SignalRow]:
+    """The open signals whose time has come, the oldest first."""
+    wanted = select(SignalRow).where(col(SignalRow.done_at).is_(None), col(SignalRow.next_try) <= moment)
+    with db.session() as session:
+        return session.exec(wanted.order_by(col(SignalRow.id)).limit(most)).all()
+
+
+def number_open(db: Database) -> int:
+    """How many are open."""
+    with db.session() as session:
+        return len(session.exec(select(SignalRow.id).where(col(SignalRow.done_at).is_(None))).all())
+
+
+def finish(db: Database, ids: Iterable[int], result: str) -> None:
+    """They are done, and this came of it."""
+    change(db, ids, {"done_at": now(), "result": result})
+
+
+def weigh(db: Database, signal_id: int, effects: list[list[str]]) -> None:
+    """What its runs take away, noted before they are started."""
+    change(db, [signal_id], {"effects": effects})
+
+
+def put_off(db: Database, ids: Iterable[int], until: datetime, why: str) -> None:
+    """They are tried again then."""
+    change(db, ids, {"next_try": until, "result": why, "tries": SignalRow.tries + 1})
+
+
+def change(db: Database, ids: Iterable[int], values: Mapping[str, object]) -> None:
+    """Set columns of these signals."""
+    with db.writing() as session:
+        wanted = sorted(ids)
+        for at in range(0, len(wanted), IN_ONE_QUERY):
+            part = wanted[at : at + IN_ONE_QUERY]
+            session.execute(update(SignalRow).where(col(SignalRow.id).in_(part)).values(**values))
+
+
+def effects_since(db: Database, moment: datetime) -> pd.DataFrame:
+    """What runs that signals have started since take away: person_id, kind, what."""
+    wanted = select(SignalRow.effects).where(col(SignalRow.received_at) >= moment)
+    with db.session() as session:
+        rows = [row for effects in session.exec(wanted) for row in effects]
+    return pd.DataFrame(rows, columns=["person_id", "kind", "what"], dtype="string").drop_duplicates()
+
+
+def forget(db: Database, moment: datetime) -> None:
+    """Delete those that were done before the moment."""
+    with db.writing() as session:
+        session.execute(delete(SignalRow).where(col(SignalRow.done_at) < moment))
+
+
+def people_now(db: Database, source: str) -> pd.DataFrame | None:
+    """The last good feed with what signals have told of people since; None where there never was a feed."""
+    last = snapshots.latest(db, source)
+    if last is None:
+        return None
+    news = told_since(db, source, last[0].seen_at)
+    return with_rows(last[1], news) if len(news) else last[1]
+
+
+def told_since(db: Database, source: str, moment: datetime) -> pd.DataFrame:
+    """The latest row of each person of whom something was learnt since."""
+    wanted = select(FactRow).where(FactRow.source == source, col(FactRow.known_since) > moment)
+    with db.session() as session:
+        rows = session.exec(wanted.order_by(col(FactRow.known_since), col(FactRow.id))).all()
+    return facts.frame_of(list({row.person_id: row.body for row in rows if row.body is not None}.values()))
+
+
+def with_rows(people: pd.DataFrame, rows: pd.DataFrame, without: Iterable[str] = ()) -> pd.DataFrame:
+    """People with these rows in place of theirs or added, and without those."""
+    gone = {*rows["employee_id"], *without}
+    kept = people[~people["employee_id"].isin(gone)]
+    return tidy(pd.concat([kept, rows], ignore_index=True))

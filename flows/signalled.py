@@ -1,0 +1,214 @@
+"""People of whom HR has signalled news: a sync of these few, with the same gate and the same weighing as of all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import pandas as pd
+from sqlmodel import col, select
+
+from connectors.errors import ConnectorError
+from flows import held_batch
+from flows.case import day_of
+from flows.due import due
+from flows.gate import MENDED, approved, known_before, lost, released, served, without
+from flows.identities import resolve
+from flows.record import facts, holds, identities, overrides, signals, snapshots
+from flows.record.decided import ApprovalRow, Decision
+from flows.record.holds import TRUST
+from flows.site import Site
+from mappings.day import status_at
+from mappings.feed import Feed, FeedError, Held, people_of
+from mappings.guard import Verdict, judge
+from mappings.identity import humans
+from mappings.people import Status, tidy
+from mappings.radius import Impact, weigh
+
+AT_ONCE = 4  # people read side by side
+ONE_BY_ONE = 50
+"""People up to which each is read alone; for more the whole feed is read, which takes fewer calls."""
+WEIGHED = timedelta(hours=24)
+"""What signals started within this time is weighed together: a bad feed must not come through one by one."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """What HR says now of the people asked for."""
+
+    feed: Feed
+    missing: frozenset[str] = frozenset()
+    """Whom HR has no record of."""
+    unread: dict[str, str] = field(default_factory=dict)
+    """Who could not be read, and why."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What is to be done now."""
+
+    who: pd.DataFrame
+    """Whose runs are to be started: person_id, flow, user_name."""
+    waits: Impact
+    """Who waits for a human first."""
+    effects: pd.DataFrame
+    """What the runs of `who` take away."""
+    said: dict[str, str]
+    """person_id -> why nothing is started for them."""
+    unread: dict[str, str]
+    """person_id -> why they must be looked at again."""
+    refusal: str = ""
+    """Why nothing of it was believed."""
+
+
+def look(site: Site, ids: list[str], moment: datetime) -> Look:
+    """Read these people anew and find what is due. Writes holds and what HR said, and starts nothing.
+
+    Raises ConnectorError or FeedError where HR cannot be read at all, RulesError.
+    """
+    last = snapshots.latest(site.db, site.rules.company.hr)
+    if last is None:
+        return nothing(dict.fromkeys(ids, "no feed was read yet: the first sync is the daily one's"))
+    told = read(site, ids, moment)
+    known = signals.people_now(site.db, site.rules.company.hr)
+    assert known is not None
+    people = signals.with_rows(known, told.feed.people, held_ids(told.feed))
+    verdict = judge(
+        Feed(people, told.feed.held), known_before(site, ""), site.rules.company, moment
+    )  # against the last whole feed, so that what single signals changed since adds up
+    if verdict.refusal:
+        said = {each: "not believed" for each in ids if each not in told.unread}
+        return nothing(said, told.unread, verdict.refusal)
+    mine = {*told.feed.people["employee_id"], *held_ids(told.feed)}
+    keep(site, told.feed, known, verdict, mine, moment)
+    return weighed(site, people, mine, told, moment)
+
+
+def nothing(said: dict[str, str], unread: dict[str, str] | None = None, refusal: str = "") -> Look:
+    """Nobody is due."""
+    who = pd.DataFrame(columns=["person_id", "flow", "user_name"], dtype="string")
+    none = pd.DataFrame(columns=["person_id", "kind", "what"], dtype="string")
+    return Look(who, Impact(who, none), none, said, unread or {}, refusal)
+
+
+# HR
+
+
+def read(site: Site, ids: list[str], moment: datetime) -> Told:
+    """What HR says of each now."""
+    if len(ids) > ONE_BY_ONE:
+        return told_of(ids, [people_of(site.hr.read(), site.rules.hr, day_of(moment))])
+    unread: dict[str, str] = {}
+
+    def one(person_id: str) -> Feed | None:
+        try:
+            return people_of(site.hr.read_one(person_id), site.rules.hr, day_of(moment))
+        except (ConnectorError, FeedError) as error:
+            unread[person_id] = str(error)
+            return None
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        feeds = [feed for feed in pool.map(one, ids) if feed is not None]
+    return told_of([each for each in ids if each not in unread], feeds, unread)
+
+
+def told_of(ids: list[str], feeds: list[Feed], unread: dict[str, str] | None = None) -> Told:
+    """One feed of these people alone: whatever else HR said was not asked for."""
+    wanted = set(ids)
+    frames = [feed.people[feed.people["employee_id"].isin(wanted)] for feed in feeds]
+    held = tuple(row for feed in feeds for row in feed.held if row.employee_id in wanted)
+    people = tidy(pd.concat(frames, ignore_index=True)) if frames else tidy(pd.DataFrame())
+    people = people.drop_duplicates("employee_id").reset_index(drop=True)
+    return Told(Feed(people, held), frozenset(wanted - set(people["employee_id"]) - ids_of(held)), unread or {})
+
+
+def ids_of(held: Iterable[Held]) -> set[str]:
+    """Whose rows cannot be used."""
+    return {row.employee_id for row in held if row.employee_id}
+
+
+def held_ids(feed: Feed) -> set[str]:
+    """The same of a feed."""
+    return ids_of(feed.held)
+
+
+# the record
+
+
+def keep(site: Site, feed: Feed, known: pd.DataFrame, verdict: Verdict, mine: set[str], moment: datetime) -> None:
+    """What HR said of these people, and the holds on them that it places or lifts: all of it or nothing."""
+    source, status = site.rules.company.hr, status_at(feed.people, site.rules.company, moment)
+    rows = {row.employee_id: f"{row.message}. Mend the row in HR." for row in feed.held if row.employee_id}
+    doubts = without(verdict.held, released(site, TRUST))
+    news = differing(feed.people, known)
+    with site.db.writing():
+        for name, found in ((TRUST, doubts), (source, rows)):
+            for each in mine:
+                place_or_lift(site, each, name, found.get(each, ""))
+        for each in feed.people.loc[status == Status.TERMINATED.value, "employee_id"]:
+            holds.lift(site.db, str(each), holds.SENT_AWAY, "HR says now that the person has left")
+        facts.keep(site.db, source, news, day_of(moment), moment)
+        overrides.end_mended(site.db, feed.people[~feed.people["employee_id"].isin(doubts)], moment)
+
+
+def place_or_lift(site: Site, person_id: str, source: str, why: str) -> None:
+    """The hold of this source on a person, as it is now."""
+    if why:
+        holds.place(site.db, person_id, source, why)
+    else:
+        holds.lift(site.db, person_id, source, MENDED)
+
+
+def differing(people: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
+    """Those of whom something else is known, or nothing."""
+    names = list(people.columns)
+    old = known[known["employee_id"].isin(people["employee_id"])].reindex(columns=names).astype("string").fillna("")
+    new = people.astype("string").fillna("")
+    same = {tuple(row) for row in old.to_numpy().tolist()}
+    fresh = [tuple(row) not in same for row in new.to_numpy().tolist()]
+    return people[pd.array(fresh, dtype="boolean").to_numpy(dtype=bool)]
+
+
+# who is due
+
+
+def weighed(site: Site, people: pd.DataFrame, mine: set[str], told: Told, moment: datetime) -> Look:
+    """Who of these people needs a run, and who of them waits since too many would lose something."""
+    asked = in_batch(site)
+    group = {each for g in humans(identities.links(site.db)) if mine & set(g) for each in g} | mine
+    part = people[people["employee_id"].isin(group | asked)].reset_index(drop=True)
+    resolve(site, part, moment)
+    who = served(site, due(site, part, moment))
+    found, working = lost(site, people, who, moment)
+    waits = impact_of(site, who, found, working, moment)
+    start = who[~who["person_id"].isin({*waits.who["person_id"], *(asked - mine)})].reset_index(drop=True)
+    new = set(waits.who["person_id"]) & group
+    said = dict.fromkeys(told.missing, "HR has no record of them: the daily sync asks")
+    said |= dict.fromkeys(mine - set(who["person_id"]), "nothing is due")
+    said |= dict.fromkeys(new, "waits for approval")
+    effects = found[found["person_id"].isin(start["person_id"])]
+    asks = waits if new else Impact(waits.who.head(0), waits.effects.head(0))
+    return Look(start, asks, effects, said, told.unread)
+
+
+def impact_of(site: Site, who: pd.DataFrame, found: pd.DataFrame, working: int, moment: datetime) -> Impact:
+    """As gate.weighed, with what signals started lately on top."""
+    lately = signals.effects_since(site.db, moment - WEIGHED)
+    lately = lately[~lately["person_id"].isin(who["person_id"])]
+    gone = set(who.loc[who["flow"] == "offboard_user", "person_id"])
+    gone |= set(lately.loc[lately["kind"] == "leavers", "person_id"])
+    both = pd.concat([found, lately], ignore_index=True)
+    result = weigh(who, both, working + len(gone), site.rules.company.blast_radius, site.rules.hash)
+    return Impact(who.head(0), found.head(0)) if approved(site, result.hash) else result
+
+
+def in_batch(site: Site) -> set[str]:
+    """Whom the batch that is asked about now is about: a new question takes them in, since it takes its place."""
+    wanted = select(ApprovalRow.id).where(
+        ApprovalRow.person_id == held_batch.BATCH, col(ApprovalRow.state) == Decision.OPEN.value
+    )
+    with site.db.session() as session:
+        rows = session.exec(wanted).all()
+    return {each for row in rows for each in held_batch.members(site, row or 0)}

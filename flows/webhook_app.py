@@ -1,0 +1,166 @@
+"""The door for HR's calls: what comes in is proved, stored and answered; what it says is not used but to look again.
+
+POST /webhooks/SOURCE   a vendor's webhook, proved by the vendor's own scheme
+POST /signals           {"ids": ["117"]} from anything else, with `Authorization: Bearer TOKEN`
+GET  /health
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from connectors.hr.base import NotBelieved, Signals
+from flows.record.signals import Signal
+from flows.webhook_inbox import Inbox
+
+MOST_BYTES = 1 << 20
+"""Of a body; the vendors' are a few kilobytes."""
+MOST_PEOPLE = 10_000
+LONGEST_ID = 200  # characters
+READ_SECONDS = 10.0
+STORE_SECONDS = 2.5  # Personio wants its answer within 3; a delivery that is sent again is dropped as a duplicate
+KEPT_WORDS = 5  # of set-up calls, in the file for the operator
+LOG = logging.getLogger("rollcall.webhook")
+Find = Callable[[str], Signals | None]
+
+
+class Door:
+    """The routes. `find`: the source of a name, `signals` for the generic one; None where there is no such."""
+
+    def __init__(self, find: Find, inbox: Inbox, home: Path) -> None:
+        self.find, self.inbox, self.home = find, inbox, home
+
+    def app(self) -> Starlette:
+        """The ASGI app."""
+        routes = [
+            Route("/health", self.health, methods=["GET"]),
+            Route("/webhooks/{source}", self.vendor, methods=["POST"]),
+            Route("/signals", self.anybody, methods=["POST"]),
+        ]
+        return Starlette(routes=routes, exception_handlers={HTTPException: refusal, Exception: trouble})
+
+    async def health(self, request: Request) -> Response:
+        return JSONResponse({"ok": True})
+
+    async def vendor(self, request: Request) -> Response:
+        return await self.receive(request, request.path_params["source"])
+
+    async def anybody(self, request: Request) -> Response:
+        return await self.receive(request, "signals")
+
+    async def receive(self, request: Request, name: str) -> Response:
+        """Read, prove, store, answer."""
+        source = await asyncio.to_thread(self.find, name)
+        if source is None:
+            raise HTTPException(404, "no such source of webhooks")
+        body = await body_of(request)
+        headers = dict(request.headers)
+        now = datetime.now(UTC)
+        try:
+            if reply := source.handshake(headers, body):
+                await asyncio.to_thread(self.keep, name, reply.keep)
+                LOG.info("%s: a set-up call was answered with %d", name, reply.status)
+                return Response(reply.body, reply.status, dict(reply.headers), reply.content_type)
+            delivery = source.verify_webhook(headers, body, now)
+        except NotBelieved as error:
+            LOG.warning("%s: a call was not believed: %s", name, error)
+            raise HTTPException(401, "not believed") from None
+        except Exception as error:  # what a stranger sends must not look like our fault; details only by type
+            LOG.warning("%s: a call was not understood: %s", name, type(error).__name__)
+            raise HTTPException(400, "not understood") from None
+        people = people_of(name, source, body)
+        signal = Signal(name, delivery.key or uuid.uuid4().hex, people, delivery.at, now)
+        return await self.store(signal)
+
+    async def store(self, signal: Signal) -> Response:
+        """The answer, once the signal is stored; 503 where that takes too long: then HR sends it again."""
+        try:
+            new = await asyncio.wait_for(self.inbox.put(signal), STORE_SECONDS)
+        except Exception as error:
+            LOG.error("%s: a call could not be stored: %s", signal.source, type(error).__name__)
+            raise HTTPException(503, "not stored; send it again", {"Retry-After": "30"}) from None
+        LOG.info("%s: %d people%s", signal.source, len(signal.people), "" if new else ", a duplicate")
+        return JSONResponse({"stored": new}, 200)
+
+    def keep(self, name: str, words: str) -> None:
+        """What the operator needs for the set-up, in a file that only its owner reads."""
+        if not words:
+            return
+        file = self.home / "webhooks" / f"{name}.setup"
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        file.touch(mode=0o600)
+        lines = [*file.read_text().splitlines(), " ".join(words.split())[:1000]]
+        file.write_text("\n".join(lines[-KEPT_WORDS:]) + "\n")
+        LOG.warning("%s: what the set-up needs is in %s", name, file)
+
+
+def people_of(name: str, source: Signals, body: bytes) -> list[str]:
+    """The ids that a believed body names; 400 where it cannot be read."""
+    try:
+        ids = list(dict.fromkeys(str(each) for each in source.changed_ids(body)))
+    except Exception as error:  # as above; the daily sync sees whoever it was about
+        LOG.warning("%s: a believed call was not understood: %s", name, type(error).__name__)
+        raise HTTPException(400, "not understood") from None
+    if len(ids) > MOST_PEOPLE or not all(usable(each) for each in ids):
+        raise HTTPException(400, "too many ids, or one that cannot be an id")
+    return ids
+
+
+def usable(person_id: str) -> bool:
+    """Whether a text can be somebody's id."""
+    return 0 < len(person_id) <= LONGEST_ID and person_id.isprintable() and person_id == person_id.strip()
+
+
+async def body_of(request: Request) -> bytes:
+    """The raw body, not more than is allowed of it, and not for longer."""
+    if request.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
+        raise HTTPException(415, "no content encoding is taken", CLOSE)
+    said = request.headers.get("content-length", "")
+    if said.isascii() and said.isdigit() and (len(said) > 12 or int(said) > MOST_BYTES):
+        raise HTTPException(413, f"at most {MOST_BYTES} bytes are taken", CLOSE)
+    try:
+        return await asyncio.wait_for(read(request), READ_SECONDS)
+    except TimeoutError:
+        raise HTTPException(408, "the body did not come in time", CLOSE) from None
+    except ClientDisconnect:
+        raise HTTPException(400, "the body ended early", CLOSE) from None
+
+
+async def read(request: Request) -> bytes:
+    """The body piece by piece; 413 as soon as it is too long."""
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > MOST_BYTES:
+            raise HTTPException(413, f"at most {MOST_BYTES} bytes are taken", CLOSE)
+    return bytes(body)
+
+
+CLOSE = {"Connection": "close"}
+"""After an answer to a call that was not read whole."""
+
+
+async def refusal(request: Request, error: Exception) -> Response:
+    """What is wrong, in a word."""
+    assert isinstance(error, HTTPException)
+    return JSONResponse({"error": error.detail}, error.status_code, error.headers)
+
+
+async def trouble(request: Request, error: Exception) -> Response:
+    """A fault of ours: HR may send it again."""
+    LOG.error("a call failed: %s", type(error).__name__)
+    return JSONResponse({"error": "not stored; send it again"}, 503, {"Retry-After": "30"})
+
+
+Handler = Callable[[Request], Awaitable[Response]]

@@ -1,0 +1,146 @@
+"""From stored signals to runs: whoever HR signalled is looked at anew, and what was begun survives being killed."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+
+import pandas as pd
+
+from connectors.errors import ConnectorError
+from flows import notify
+from flows.daily_sync import ask
+from flows.due import Started, check_sso, leavers, start
+from flows.record import signals, snapshots
+from flows.record.tables import SignalRow
+from flows.signalled import Look, look
+from flows.site import Site
+from flows.webhook_site import Sites
+
+BY = "webhook"
+"""Runs that signals started are tagged `by:webhook`."""
+IDLE = 1.0  # seconds between looks where nobody wakes us: another receiver, or a signal that was put off
+BUSY = timedelta(seconds=2)
+"""After which a person is looked at again whose run is under way: it may have read HR before the change."""
+FIRST, LONGEST = timedelta(seconds=5), timedelta(minutes=10)
+"""Between tries where HR or Prefect cannot be reached; doubled each time."""
+LOOKS = 3  # at somebody whom HR does not know yet: its answers may lag behind its calls
+LOG = logging.getLogger("rollcall.webhook")
+
+
+class Dispatcher:
+    """`await dispatcher.run()` works until it is cancelled."""
+
+    def __init__(self, sites: Sites) -> None:
+        self.sites = sites
+        self.wake = asyncio.Event()
+
+    async def run(self) -> None:
+        """Look whenever a signal was stored, and now and then."""
+        while True:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.wake.wait(), IDLE)
+            self.wake.clear()
+            try:
+                while await self.once(datetime.now(UTC)):
+                    pass
+            except Exception as error:  # the next look may do better; the signals are safe
+                LOG.error("a look at the signals failed: %s: %s", type(error).__name__, error)
+
+    async def once(self, moment: datetime) -> int:
+        """Take up the open signals whose time has come; returns how many there were."""
+        site = await asyncio.to_thread(self.sites.now)
+        rows = await asyncio.to_thread(signals.open_now, site.db, moment)
+        if not rows:
+            return 0
+        try:
+            await take_up(site, rows, moment)
+        except Exception as error:  # nothing of it is lost: each is tried again
+            LOG.error("%d signals are tried again: %s: %s", len(rows), type(error).__name__, error)
+            await asyncio.to_thread(try_again, site, rows, f"{type(error).__name__}: {error}"[:500])
+        return len(rows)
+
+
+async def take_up(site: Site, rows: Sequence[SignalRow], moment: datetime) -> None:
+    """Read the people, start what is due, ask where that is too much, and note what came of each signal."""
+    newest = {person: row.id or 0 for row in rows for person in row.people}
+    seen: Look = await asyncio.to_thread(look, site, list(newest), moment)
+    if seen.refusal:
+        LOG.error("not believed: %s", seen.refusal)
+        await notify.feed_refused(site, seen.refusal, "")
+    who, later = await startable(site, seen.who)
+    who = who.assign(once=[f"signal {newest[str(person)]}" if person in newest else "" for person in who["person_id"]])
+    await asyncio.to_thread(note_effects, site, rows, seen.effects, set(who["person_id"]))
+    await ask(site, seen.waits)
+    started = await start(who, None, BY, once=word(rows))
+    await asyncio.to_thread(settle, site, rows, seen, started, later)
+
+
+async def startable(site: Site, who: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Whose runs can be started now: leavers alone where the SSO does not answer; and why the others cannot."""
+    if len(leavers(who)) == len(who):
+        return who, {}
+    try:
+        await asyncio.to_thread(check_sso, site)
+        return who, {}
+    except ConnectorError as error:
+        others = who[who["flow"] != "offboard_user"]
+        return leavers(who), dict.fromkeys(others["person_id"], str(error))
+
+
+def word(rows: Sequence[SignalRow]) -> str:
+    """One word for these signals."""
+    return "signals " + hashlib.sha256(repr(sorted(row.id or 0 for row in rows)).encode()).hexdigest()
+
+
+def note_effects(site: Site, rows: Sequence[SignalRow], effects: pd.DataFrame, who: set[str]) -> None:
+    """What is taken away on a signal's account, before it is, so that the next look weighs it."""
+    mine = effects[effects["person_id"].isin(who)]
+    lines: list[list[str]] = [list(map(str, line)) for line in mine.to_numpy().tolist()]
+    with site.db.writing():
+        for row in rows:
+            if new := [line for line in lines if line[0] in row.people and line not in row.effects]:
+                signals.weigh(site.db, row.id or 0, [*row.effects, *new])
+
+
+def settle(
+    site: Site, rows: Sequence[SignalRow], seen: Look, started: Sequence[Started], later: Mapping[str, str]
+) -> None:
+    """Each signal is done, or is put off with the reason."""
+    begun = {each.person_id: f"{each.flow} {each.run_id}" for each in started if each.run_id}
+    busy = {each.person_id for each in started if not each.run_id}
+    said = seen.said | begun
+    with site.db.writing():
+        for row in rows:
+            waits = [each for each in row.people if each in seen.unread or each in later]
+            if waits:
+                why = seen.unread.get(waits[0]) or later.get(waits[0]) or ""
+                put_off(site, row, why)
+            elif busy & set(row.people):
+                signals.put_off(site.db, [row.id or 0], datetime.now(UTC) + BUSY, "a run is under way")
+            elif row.tries < LOOKS and any("no record" in said.get(each, "") for each in row.people):
+                put_off(site, row, "HR has no record of them yet")
+            else:
+                results = [f"{each}: {said.get(each, 'the same human as another record')}" for each in row.people]
+                signals.finish(site.db, [row.id or 0], "; ".join(results[:20]))
+
+
+def try_again(site: Site, rows: Sequence[SignalRow], why: str) -> None:
+    """Put all of them off."""
+    with site.db.writing():
+        for row in rows:
+            put_off(site, row, why)
+
+
+def put_off(site: Site, row: SignalRow, why: str) -> None:
+    """Try again later; not where the daily sync has read everybody since, and starts them itself."""
+    last = snapshots.latest_row(site.db, site.rules.company.hr)
+    if last and last.seen_at > row.received_at + LONGEST and row.tries:
+        signals.finish(site.db, [row.id or 0], f"left to the daily sync, which has read HR since ({why})")
+        return
+    wait = min(LONGEST, FIRST * 2 ** min(row.tries, 10))
+    signals.put_off(site.db, [row.id or 0], datetime.now(UTC) + wait, why)
