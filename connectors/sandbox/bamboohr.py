@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
+from connectors.sandbox import bamboohr_webhooks as webhooks
 from connectors.sandbox import company
 from connectors.sandbox.bamboohr_fields import (
     DATES,
@@ -50,7 +51,12 @@ class BambooHr(Twin):
     def make_tables(self) -> dict[str, Table]:
         emails = Index(lambda row: str(row.get("workEmail") or ""))
         histories = {name: Table(name, {"employee": Index(lambda row: str(row["employeeId"]))}) for name in TABLES}
-        return {"employees": Table("employees", {"email": emails}), "changes": Table("changes", {}), **histories}
+        return {
+            "employees": Table("employees", {"email": emails}),
+            "changes": Table("changes", {}),
+            "webhooks": Table("webhooks", {}),
+            **histories,
+        }
 
     def make_routes(self) -> Sequence[Route]:
         table = {"get": self.table_rows, "post": self.add_row}
@@ -63,6 +69,8 @@ class BambooHr(Twin):
             route("/api/v1_1/employees/{id}/tables/{table}", **table),
             route("/api/v1/meta/fields", get=self.meta_fields),
             route("/api/v2/datasets/{name}/data", post=self.dataset),
+            route("/api/v1/webhooks", get=self.list_webhooks, post=self.add_webhook),
+            route("/api/v1/webhooks/{id}", delete=self.drop_webhook),
         )
 
     def seed(self) -> None:
@@ -241,6 +249,28 @@ class BambooHr(Twin):
     def note(self, call: Call, key: str, action: str) -> None:
         at = datetime.now(UTC).isoformat(timespec="microseconds")
         call["changes"].put(key, {"id": key, "action": action, "lastChanged": at})
+        for hook in self.store["webhooks"].rows.values() if call.store is self.store else ():
+            webhooks.tell(hook, key, action)
+
+    # webhooks
+
+    def list_webhooks(self, call: Call) -> Answer:
+        return json_answer(200, {"webhooks": list(call["webhooks"].rows.values())})
+
+    def add_webhook(self, call: Call) -> Answer:
+        """The key is shown here and never again."""
+        asked = call.json()
+        if why := webhooks.problem_with(asked):
+            return json_answer(400, {"errors": [{"error": why}]})
+        hook = webhooks.made(asked, call["webhooks"].next_number())
+        call["webhooks"].put(hook["id"], hook)
+        return json_answer(201, hook | {"privateKey": webhooks.PRIVATE_KEY})
+
+    def drop_webhook(self, call: Call) -> Answer:
+        if not call["webhooks"].rows.get(call.params["id"]):
+            raise Rejection(self.problem(404, "No webhook was found"))
+        call["webhooks"].drop(call.params["id"])
+        return Answer(200)
 
     # shared by both
 
@@ -330,4 +360,5 @@ def environment(root: str) -> dict[str, str]:
         "BAMBOOHR_URL": f"{root}/api/v1",
         "BAMBOOHR_API_KEY": API_KEY,
         "BAMBOOHR_OAUTH_TOKEN": OAUTH_TOKEN,
+        "BAMBOOHR_WEBHOOK_KEY": webhooks.PRIVATE_KEY,
     }
