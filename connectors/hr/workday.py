@@ -1,0 +1,296 @@
+"""Workday by SOAP: `Get_Workers` and `Maintain_Contact_Information` (Human_Resources WSDL v26.1).
+
+Everybody comes twice, at one entry moment: as of today, and as of a day ahead for those with an entry that takes effect
+until then. From the second look come only future hires, rehires and announced ends: a move waits for its day.
+
+Least permission: an integration system user of its own; Get on Worker Data: Public Worker Reports, Current Staffing
+Information, Organization Information, Person Data: Name, Work Contact Information; for write-back Put on Work Contact
+Information and a business process `Contact Change` that needs no approval. (Names of domains are unverified but for
+Current Staffing Information, which the WSDL names.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+from lxml.etree import _Element as Element
+from pydantic import Field, SecretStr, field_validator
+
+from connectors.base import Outcome
+from connectors.errors import Mismatch, Refused, Retryable
+from connectors.hr.workday_columns import COLUMNS, LEAVING, SECTIONS, Reader, compiled, lacking
+from connectors.hr.workday_email import Emails
+from connectors.hr.workday_soap import NAMES, Soap, WorkdayHttp
+from connectors.http import client
+from connectors.surroundings import Surroundings
+from mappings.feed import UNREADABLE, columns_of
+from mappings.vocabulary import HrSource
+from mappings.words import OneOrMore, Words
+
+MOST_PER_PAGE = 999
+"""The maximum of Response_Filter's Count."""
+AT_ONCE = 100
+"""People asked for by id in one call."""
+NOBODY = "is not a valid ID value"
+"""What Workday says where there is nobody with an id (unverified)."""
+
+
+class Options(Words):
+    """The words under `options` of a source with `connector: workday`."""
+
+    url: str
+    """`https://<host>/ccx/service/<tenant>/Human_Resources/v42.0`; the version in it is the one spoken."""
+    user: str
+    """`<integration system user>@<tenant>`."""
+    password: SecretStr
+    wsdl: str = ""
+    """Where the WSDL is; left out: at the url with `?wsdl`."""
+    columns: dict[str, OneOrMore] = Field(default_factory=dict)
+    """The company's own columns: name -> XPath below wd:Worker, or several, of which the first with a text counts."""
+    ahead_days: int = Field(default=60, ge=0, le=366)
+    """How many days ahead future hires and announced ends are looked for."""
+    page_size: int = Field(default=MOST_PER_PAGE, ge=1, le=MOST_PER_PAGE)
+    parallel: int = Field(default=4, ge=1, le=16)
+    """Pages asked for at the same time."""
+
+    @field_validator("columns")
+    @classmethod
+    def columns_are_paths(cls, columns: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        for path in (path for paths in columns.values() for path in paths):
+            compiled(path)
+        return columns
+
+
+def connect(name: str, rules: HrSource, options: Options, secrets: Mapping[str, str], folder: Path) -> Workday:
+    """The source that these rules declare; nothing is called yet."""
+    if rules.fields["employee_id"] != "WID":
+        why = f"employee_id is {rules.fields['employee_id']!r}; it must be 'WID': numbers change, and an employee and a"
+        raise Refused(name, f"hr/{name}.yaml", f"{why} contingent worker may have the same one")
+    known = COLUMNS | options.columns
+    if strange := [column for column in columns_of(rules).values() if column not in known]:
+        why = f"no column {', '.join(strange)}; known are {', '.join(known)}"
+        raise Refused(name, f"hr/{name}.yaml", why, "Mend the name, or say its XPath under options.columns.")
+    http = WorkdayHttp(name, client(options.url), Surroundings(secrets), "options.url")
+    wsdl = options.wsdl or f"{options.url.rstrip('/')}?wsdl"
+    return Workday(
+        name, rules, options, Soap(http, options.url, wsdl, options.user, options.password.get_secret_value())
+    )
+
+
+class View(NamedTuple):
+    """What is asked of Get_Workers: when it was entered, as of which day, about whom."""
+
+    entered: str
+    on: date | None = None
+    """None: Workday's own today."""
+    ids: tuple[str, ...] = ()
+    changed: tuple[dict[str, str], ...] = ()
+    """Only people with transactions in one of these ranges."""
+
+
+class Workday:
+    """One tenant; keeps Source, Changes and WriteBack."""
+
+    pace = timedelta(minutes=10)
+    """Two short lists each time; Workday publishes no number."""
+
+    def __init__(self, name: str, rules: HrSource, options: Options, soap: Soap) -> None:
+        self.name, self.rules, self.options, self.soap = name, rules, options, soap
+        self.fields = list(dict.fromkeys(columns_of(rules).values()))
+
+    @cached_property
+    def reader(self) -> Reader:
+        """Of the mapped columns."""
+        return Reader(self.fields, self.options.columns)
+
+    def check(self) -> str:
+        """2 calls and the WSDL."""
+        root = self.page(View(self.moment()), 1, 1, "read one person")
+        for worker in root.iterfind(".//wd:Response_Data/wd:Worker", NAMES):
+            self.refuse_hidden([lacking(worker)])
+        total = root.findtext(".//wd:Response_Results/wd:Total_Results", "0", NAMES)
+        return f"Workday {self.soap.version}: {total} people, employees and contingent workers"
+
+    def read(self) -> pd.DataFrame:
+        """1 call, and 1 for each 999 people, and those with something ahead; Retryable where pages are missing."""
+        now = self.moment()
+        future = ({"Effective_From": now, "Effective_Through": f"{self.ahead(now)}T23:59:59Z"},)
+        return self.frame(self.joined(View(now), View(now, self.ahead(now), changed=future)))
+
+    def read_one(self, employee_id: str) -> pd.DataFrame:
+        """3 calls."""
+        return self.frame(self.people((employee_id,), self.moment()))
+
+    def changed_since(self, since: datetime) -> pd.DataFrame:
+        """At least 2 calls; people with an entry made, or taking effect, since then."""
+        now = self.moment()
+        from_ = f"{since.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        ranges = ({"Updated_From": from_, "Updated_Through": now}, {"Effective_From": from_, "Effective_Through": now})
+        view = View(now, self.ahead(now), changed=ranges)
+        found = [
+            worker.findtext("wd:Worker_Reference/wd:ID[@wd:type='WID']", "", NAMES) for worker in self.workers(view)
+        ]
+        return self.frame(self.people(tuple(dict.fromkeys(found)), now))
+
+    def write_work_email(self, employee_id: str, address: str, instead_of: str = "") -> Outcome:
+        """2 to 4 calls. No other address of the person is lost."""
+        doing = f"write work e-mail of person {employee_id}"
+        if "work_email" not in self.rules.write_back:
+            todo = f"Add work_email to write_back in hr/{self.name}.yaml, or enter it in Workday."
+            raise Refused(self.name, doing, "the mapping does not allow it", todo)
+        held = self.emails(employee_id, doing)
+        if held.work.casefold() == address.casefold():
+            return Outcome.ALREADY
+        if held.work and held.work.casefold() != instead_of.casefold():
+            todo = f"Decide which is right, {held.work} or {address}."
+            raise Refused(self.name, doing, f"there is already {held.work}", todo)
+        wanted, today = held.having(address), date.fromisoformat(self.moment()[:10])
+        said = wanted.request(employee_id, today, held, self.soap.keeps_others())
+        self.soap.call("Maintain_Contact_Information", doing, reads=False, **said)
+        shown = self.emails(employee_id, doing)
+        if shown != wanted:
+            what = f"{shown.work or 'nothing'}" if shown.work != wanted.work else "other addresses than before"
+            raise Mismatch(self.name, doing, f"Workday accepted {address} but shows {what}")
+        return Outcome.DONE
+
+    def emails(self, employee_id: str, doing: str) -> Emails:
+        """All addresses of a person. Refused where there is no such person, or contact data may not be seen."""
+        workers = list(self.found(View(self.moment(), ids=(employee_id,))))
+        if not workers:
+            raise Refused(self.name, doing, "Workday has nobody with this id", status=404)
+        if "Personal_Data" in lacking(workers[0]):
+            self.refuse_hidden([["Personal_Data"]])
+        return Emails.of(workers[0])
+
+    # what is asked
+
+    def moment(self) -> str:
+        """Workday's own clock: an entry moment must not be in its future, and stays the same over all pages."""
+        found = self.soap.call("Get_Server_Timestamp", "ask for the time").findtext(
+            "wd:Server_Timestamp_Data", "", NAMES
+        )
+        try:
+            return f"{datetime.fromisoformat(found).astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        except ValueError:
+            raise Refused(self.name, "ask for the time", f"Workday answered {found!r}", "Check options.url.") from None
+
+    def ahead(self, now: str) -> date:
+        return date.fromisoformat(now[:10]) + timedelta(days=self.options.ahead_days)
+
+    def people(self, ids: tuple[str, ...], now: str) -> list[dict[str, str]]:
+        """Rows of these people, as of `read`."""
+        groups = [ids[at : at + AT_ONCE] for at in range(0, len(ids), AT_ONCE)]
+        return [r for some in groups for r in self.joined(View(now, ids=some), View(now, self.ahead(now), some))]
+
+    def found(self, view: View) -> Iterator[Element]:
+        """As `workers`; nobody where Workday says that there is no such id."""
+        try:
+            yield from self.workers(view)
+        except Refused as error:
+            if not (view.ids and NOBODY in error.why):
+                raise
+
+    def workers(self, view: View) -> Iterator[Element]:
+        """All workers of a view, page by page, counted against the total that Workday states."""
+        doing = f"read people as of {view.on or 'today'}"
+        first = self.page(view, 1, self.options.page_size, doing)
+        results = first.find(".//wd:Response_Results", NAMES)
+        stated = {name: self.number(results, name, doing) for name in ("Total_Results", "Total_Pages")}
+        seen = set[str]()
+        for root in self.pages(view, first, stated["Total_Pages"], doing):
+            for worker in root.iterfind(".//wd:Response_Data/wd:Worker", NAMES):
+                seen.add(worker.findtext("wd:Worker_Reference/wd:ID[@wd:type='WID']", "", NAMES))
+                yield worker
+        if len(seen) != stated["Total_Results"]:
+            why = f"{len(seen)} different people came of {stated['Total_Results']}: pages are missing"
+            raise Retryable(self.name, doing, why, "Run again.")
+
+    def pages(self, view: View, first: Element, last: int, doing: str) -> Iterator[Element]:
+        """The pages after the first a few at a time, so that no more than these are held."""
+        yield first
+        many = self.options.parallel
+        with ThreadPoolExecutor(many) as pool:
+            for start in range(2, last + 1, many):
+                turn = range(start, min(start + many, last + 1))
+                yield from pool.map(lambda number: self.page(view, number, self.options.page_size, doing), turn)
+
+    def page(self, view: View, number: int, size: int, doing: str) -> Element:
+        filters: dict[str, Any] = {"As_Of_Entry_DateTime": view.entered, "Page": number, "Count": size}
+        said: dict[str, Any] = {"Response_Filter": filters | ({"As_Of_Effective_Date": view.on} if view.on else {})}
+        if view.ids:
+            ids = [{"ID": [{"_value_1": each, "type": "WID"}]} for each in view.ids]
+            said["Request_References"] = {"Worker_Reference": ids, "Skip_Non_Existing_Instances": True}
+        if view.changed:
+            ranges = [{"Transaction_Date_Range_Data": each} for each in view.changed]
+            said["Request_Criteria"] = {"Transaction_Log_Criteria_Data": ranges}
+        return self.soap.call("Get_Workers", doing, Response_Group=SHOWN, **said)
+
+    def number(self, results: Element | None, name: str, doing: str) -> int:
+        text = results.findtext(f"wd:{name}", "", NAMES) if results is not None else ""
+        if not text.isdigit():
+            raise Refused(self.name, doing, f"the answer states no {name}", "Check options.url.")
+        return int(text)
+
+    # what becomes of it
+
+    def joined(self, today: View, ahead: View) -> list[dict[str, str]]:
+        """Today's rows, with future hires, rehires and announced ends out of the look ahead."""
+        rows = {row["WID"]: row for row in self.rows(self.found(today))}
+        for later in self.rows(self.found(ahead)):
+            now = rows.get(later["WID"])
+            if now is None or (now["Status"] == "Terminated" and later["Hire_Date"] > now["Last_Day"]):
+                rows[later["WID"]] = later
+            elif now["Status"] != "Terminated" and later["Status"] == "Terminated":
+                rows[later["WID"]] = now | {name: later[name] for name in LEAVING}
+        return list(rows.values())
+
+    def rows(self, workers: Iterable[Element]) -> Iterator[dict[str, str]]:
+        """Their texts; Refused where a part is hidden of everybody, for hidden is not empty."""
+        gaps = []
+        for worker in workers:
+            gaps.append(lacking(worker))
+            row = self.reader.row(worker)
+            worker.clear()
+            yield row | {UNREADABLE: ", ".join(gaps[-1])}
+        self.refuse_hidden(gaps)
+
+    def refuse_hidden(self, gaps: list[list[str]]) -> None:
+        hidden = [part for part in SECTIONS if gaps and all(part in gap for gap in gaps)]
+        if hidden:
+            domains = "; ".join(SECTIONS[part] for part in hidden)
+            todo = f"Give the user's security group Get on {domains}, and activate the pending changes."
+            raise Refused(self.name, "read people", f"Workday does not show {', '.join(hidden)}", todo, 403)
+
+    def frame(self, rows: list[dict[str, str]]) -> pd.DataFrame:
+        """Rows as text; what is hidden in one alone is named in UNREADABLE."""
+        index = pd.RangeIndex(2, 2 + len(rows), name="row")
+        cells = [[row[name] or None for name in self.fields] for row in rows]
+        frame = pd.DataFrame(cells, index=index, columns=self.fields, dtype="string")
+        gaps = [f"permission to see {row[UNREADABLE]}" if row[UNREADABLE] else None for row in rows]
+        if any(gaps):
+            frame[UNREADABLE] = pd.array(gaps, dtype="string")
+        frame.attrs = {"source": "Workday"}
+        return frame
+
+
+SHOWN = {
+    "Include_Reference": True,
+    "Include_Personal_Information": True,
+    "Include_Employment_Information": True,
+    "Include_Organizations": True,
+    "Exclude_Organization_Support_Role_Data": True,
+    "Exclude_Location_Hierarchies": True,
+    "Exclude_Cost_Center_Hierarchies": True,
+    "Exclude_Company_Hierarchies": True,
+    "Exclude_Matrix_Organizations": True,
+    "Exclude_Pay_Groups": True,
+    "Exclude_Regions": True,
+    "Exclude_Region_Hierarchies": True,
+}
+"""The Response_Group: only what can become a column."""
