@@ -126,7 +126,7 @@ class HiBob(Writable):
 
 
 def value_at(row: Row, field: str) -> Any:
-    """A field's value: nested, fields of `root` at the top; or under its path as a name (`/work/title`: {value})."""
+    """A field's value: nested, fields of `root` at the top; or under its path as a name (`/address/city`: {value})."""
     inner = field.removeprefix(READABLE)
     where = row.get("humanReadable", {}) if field != inner else row
     flat = pick(where, "/" + inner.replace(".", "/"))

@@ -86,13 +86,17 @@ class StaffTwin(Twin):
     def tell(self, call: Call, what: str, row: Row) -> None:
         """Send every webhook what the vendor would."""
         for hook in self.store["hooks"].rows.values() if call.store is self.store else ():
-            for event in self.events(what, row):
+            for event in [each for each in self.events(what, row) if self.wants(hook, each)]:
                 body = json.dumps(event, separators=(",", ":")).encode()
                 DELIVERIES.post(hook["url"], body, self.signed(hook, body))
 
     def events(self, what: str, row: Row) -> list[Row]:
         """The bodies that say it: what is `created` or `updated`."""
         return []
+
+    def wants(self, hook: Row, event: Row) -> bool:
+        """Whether a webhook is told of this event."""
+        return True
 
     def signed(self, hook: Row, body: bytes) -> dict[str, str]:
         """The headers that prove it."""
