@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -48,7 +48,9 @@ class Door:
             Route("/webhooks/{source}", self.vendor, methods=["POST"]),
             Route("/signals", self.anybody, methods=["POST"]),
         ]
-        return Starlette(routes=routes, exception_handlers={HTTPException: refusal, Exception: trouble})
+        app = Starlette(routes=routes, exception_handlers={HTTPException: refusal, Exception: trouble})
+        app.router.redirect_slashes = False
+        return app
 
     async def health(self, request: Request) -> Response:
         return JSONResponse({"ok": True})
@@ -162,5 +164,3 @@ async def trouble(request: Request, error: Exception) -> Response:
     LOG.error("a call failed: %s", type(error).__name__)
     return JSONResponse({"error": "not stored; send it again"}, 503, {"Retry-After": "30"})
 
-
-Handler = Callable[[Request], Awaitable[Response]]

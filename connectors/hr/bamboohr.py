@@ -133,7 +133,9 @@ class BambooHr:
         """Of either kind of webhook, event-based and field-based, in JSON or as a form."""
         if not body.lstrip().startswith(b"{"):
             form = parse_qsl(body.decode(), strict_parsing=True, max_num_fields=10_000)
-            return [value for name, value in form if FORM_ID.fullmatch(name)]
+            if ids := [value for name, value in form if FORM_ID.fullmatch(name)]:
+                return ids
+            raise ValueError("the form names nobody")
         said = json.loads(body)
         if isinstance(said.get("data"), dict):
             return [str(said["data"]["employeeId"])]

@@ -1,0 +1,118 @@
+"""The receiver as a process of its own, and BambooHR's calls to it."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+from ruamel.yaml import YAML
+from sqlmodel import select
+
+from flows.record.database import Database
+from flows.record.tables import SignalRow
+from tests.drills.engine import free_port, until
+
+SAMPLE = Path(__file__).parents[1] / "mappings" / "sample"
+KEY = "key-of-the-tests"
+TOKEN = "token-of-the-tests"
+PATH = "/webhooks/bamboohr"
+
+
+def listening(folder: Path) -> Path:
+    """A copy of the sample's rules whose BambooHR has a webhook."""
+    copy = folder / "mappings"
+    shutil.copytree(SAMPLE, copy)
+    file, yaml = copy / "hr" / "bamboohr.yaml", YAML()
+    words = yaml.load(file.read_text())
+    words["options"]["webhook_key"] = "${BAMBOOHR_WEBHOOK_KEY}"
+    with file.open("w") as out:
+        yaml.dump(words, out)
+    return copy
+
+
+def event(person: str = "101", **more: Any) -> bytes:
+    """An event-based body."""
+    data = {"companyId": "12345", "employeeId": person, "changedFields": ["department"]}
+    return json.dumps(
+        {"type": "employee.updated", "timestamp": "2026-01-31T18:42:00+0000", "data": data} | more
+    ).encode()
+
+
+def signed(body: bytes, at: float | None = None, key: str = KEY) -> dict[str, str]:
+    """The headers that BambooHR sends with a body."""
+    stamp = str(int(time.time() if at is None else at))
+    digest = hmac.new(key.encode(), body + stamp.encode(), hashlib.sha256).hexdigest()
+    return {"X-BambooHR-Timestamp": stamp, "X-BambooHR-Signature": digest}
+
+
+class Receiver:
+    """`python -m flows.webhook` on a free port; Prefect's server is nowhere."""
+
+    def __init__(self, folder: Path, values: dict[str, str]) -> None:
+        self.folder, self.port = folder, free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        plain = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "ROLLCALL_"))}
+        database = f"sqlite:///{folder / 'record.db'}"
+        own = {
+            "ROLLCALL_HOME": str(folder / "home"),
+            "ROLLCALL_MAPPINGS": str(listening(folder)),
+            "ROLLCALL_DATABASE_URL": database,
+            "ROLLCALL_WEBHOOK_PORT": str(self.port),
+            "ROLLCALL_WEBHOOK_TOKEN": TOKEN,
+            "PREFECT_API_URL": "http://127.0.0.1:1/api",
+            "PREFECT_HOME": str(folder / "prefect"),
+            "BAMBOOHR_WEBHOOK_KEY": KEY,
+        }
+        self.environment = plain | values | own
+        self.db = Database(database)
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start, and return once it answers."""
+        with (self.folder / "receiver.log").open("ab") as log:
+            command = [sys.executable, "-m", "flows.webhook"]
+            self.process = subprocess.Popen(command, env=self.environment, cwd=self.folder, stdout=log, stderr=log)
+        until(self.answers, "the receiver answers")
+
+    def answers(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/health", trust_env=False).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def kill(self) -> None:
+        """SIGKILL, as a crash would."""
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+
+    def rows(self) -> list[SignalRow]:
+        """What is in the record."""
+        with self.db.session() as session:
+            return list(session.exec(select(SignalRow).order_by(SignalRow.id)))  # type: ignore[arg-type]
+
+    def log(self) -> str:
+        return (self.folder / "receiver.log").read_text()
+
+
+@contextmanager
+def receiver(folder: Path, values: dict[str, str]) -> Iterator[Receiver]:
+    """A running receiver with an empty record."""
+    running = Receiver(folder, values)
+    try:
+        running.start()
+        yield running
+    finally:
+        running.kill()
+        running.db.close()
