@@ -76,7 +76,7 @@ async def take_up(site: Site, rows: Sequence[SignalRow], moment: datetime) -> No
     who = who.assign(once=[f"signal {newest[str(person)]}" if person in newest else "" for person in who["person_id"]])
     await asyncio.to_thread(note_effects, site, rows, seen.effects, set(who["person_id"]))
     await ask(site, seen.waits)
-    started = await start(who, None, BY, once=word(rows))
+    started = await start(who, None, BY, once=word(rows)) if len(who) else []
     await asyncio.to_thread(settle, site, rows, seen, started, later)
 
 

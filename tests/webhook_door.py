@@ -29,10 +29,10 @@ TOKEN = "token-of-the-tests"
 PATH = "/webhooks/bamboohr"
 
 
-def listening(folder: Path) -> Path:
+def listening(folder: Path, rules: Path = SAMPLE) -> Path:
     """A copy of the sample's rules whose BambooHR has a webhook."""
     copy = folder / "mappings"
-    shutil.copytree(SAMPLE, copy)
+    shutil.copytree(rules, copy)
     file, yaml = copy / "hr" / "bamboohr.yaml", YAML()
     words = yaml.load(file.read_text())
     words["options"]["webhook_key"] = "${BAMBOOHR_WEBHOOK_KEY}"
@@ -59,14 +59,14 @@ def signed(body: bytes, at: float | None = None, key: str = KEY) -> dict[str, st
 class Receiver:
     """`python -m flows.webhook` on a free port; Prefect's server is nowhere."""
 
-    def __init__(self, folder: Path, values: dict[str, str]) -> None:
+    def __init__(self, folder: Path, values: dict[str, str], rules: Path = SAMPLE, **more: str) -> None:
         self.folder, self.port = folder, free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         plain = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "ROLLCALL_"))}
-        database = f"sqlite:///{folder / 'record.db'}"
+        database = more.get("ROLLCALL_DATABASE_URL", f"sqlite:///{folder / 'record.db'}")
         own = {
             "ROLLCALL_HOME": str(folder / "home"),
-            "ROLLCALL_MAPPINGS": str(listening(folder)),
+            "ROLLCALL_MAPPINGS": str(listening(folder, rules)),
             "ROLLCALL_DATABASE_URL": database,
             "ROLLCALL_WEBHOOK_PORT": str(self.port),
             "ROLLCALL_WEBHOOK_TOKEN": TOKEN,
@@ -74,7 +74,7 @@ class Receiver:
             "PREFECT_HOME": str(folder / "prefect"),
             "BAMBOOHR_WEBHOOK_KEY": KEY,
         }
-        self.environment = plain | values | own
+        self.environment = plain | values | own | more
         self.db = Database(database)
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -107,9 +107,9 @@ class Receiver:
 
 
 @contextmanager
-def receiver(folder: Path, values: dict[str, str]) -> Iterator[Receiver]:
+def receiver(folder: Path, values: dict[str, str], rules: Path = SAMPLE, **more: str) -> Iterator[Receiver]:
     """A running receiver with an empty record."""
-    running = Receiver(folder, values)
+    running = Receiver(folder, values, rules, **more)
     try:
         running.start()
         yield running
