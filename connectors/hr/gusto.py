@@ -1,7 +1,7 @@
 """Gusto, embedded (OpenAPI description of 2025-06-15; docs.gusto.com/embedded-payroll).
 
-Employees and contractors are two lists. A write carries the `version` that was read and is refused with 409 where somebody
-changed the person meanwhile. A termination's `active` says that it has gone into effect: one in the future is not active.
+Employees and contractors are two lists. A write carries the `version` that was read and is refused with 409 where
+somebody changed the person meanwhile. A termination's `active` says that it has gone into effect: one to come is not.
 
 Least permission: a company's token with the scopes employees:read and employees:write, contractors:read, jobs:read.
 """
