@@ -14,6 +14,8 @@ def pick(body: Any, path: str) -> Any:
     dots (`@odata.nextLink`) is found by its whole name. Behind `*` comes a list."""
     if isinstance(body, Mapping) and path in body:
         return body[path]
+    if isinstance(body, Mapping) and (whole := dotted(body, path)):
+        return pick(body[whole], path[len(whole) + 1 :])
     head, _, tail = path.partition(".")
     while head:
         if head == "*":
@@ -21,6 +23,13 @@ def pick(body: Any, path: str) -> Any:
         body = step(body, head)
         head, _, tail = tail.partition(".")
     return body
+
+
+def dotted(body: Mapping[str, Any], path: str) -> str:
+    """The field whose own name has dots that a path begins with, a schema's of SCIM; empty where there is none."""
+    if path.partition(".")[0] in body:
+        return ""
+    return next((name for name in body if "." in name and path.startswith(f"{name}.")), "")
 
 
 def step(body: Any, part: str) -> Any:

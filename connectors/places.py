@@ -31,9 +31,12 @@ KNOWN = (
     "offset",
     "cursor",
     "per",
+    "since",
+    "address",
 )
-"""`name`: the entitlement's; `entitlements`: ids of all to be held; `random`: a password that nobody knows; the last
-four: a parameter of `pages` of that name, for apps that want it inside another one."""
+"""`name`: the entitlement's; `entitlements`: ids of all to be held; `random`: a password that nobody knows; `page`
+to `per`: a parameter of `pages` of that name, for apps that want it inside another one; `since`, `address`: of an HR source's changes
+and write-back."""
 
 
 def number(value: Any) -> Any:

@@ -60,7 +60,7 @@ class SuccessFactors(Twin):
     def make_routes(self) -> Sequence[Route]:
         return (
             route("/odata/v2/upsert", post=self.upsert),
-            route("/odata/v2/{entity}", get=self.list),
+            route("/odata/v2/{entity}", get=self.entities),
         )
 
     def seed(self) -> None:
@@ -112,7 +112,7 @@ class SuccessFactors(Twin):
 
     # reading
 
-    def list(self, call: Call) -> Answer:
+    def entities(self, call: Call) -> Answer:
         entity, query = call.params["entity"], call.query
         if entity not in ENTITIES:
             raise Rejection(self.problem(404, f"Resource not found for the segment '{entity}'."))
