@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import pandas as pd
@@ -82,8 +82,12 @@ def look(site: Site, ids: list[str], moment: datetime) -> Look:
         said = {each: "not believed" for each in ids if each not in told.unread}
         return nothing(said, told.unread, verdict.refusal)
     mine = {*told.feed.people["employee_id"], *held_ids(told.feed)}
+    absent = dict.fromkeys(told.missing, "HR has no record of them: the daily sync asks")
+    if not mine:
+        return nothing(absent, told.unread)
     keep(site, told.feed, known, verdict, mine, moment)
-    return weighed(site, people, mine, told, moment)
+    seen = weighed(site, people, mine, moment)
+    return replace(seen, said=seen.said | absent, unread=told.unread)
 
 
 def nothing(said: dict[str, str], unread: dict[str, str] | None = None, refusal: str = "") -> Look:
@@ -174,7 +178,7 @@ def differing(people: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
 # who is due
 
 
-def weighed(site: Site, people: pd.DataFrame, mine: set[str], told: Told, moment: datetime) -> Look:
+def weighed(site: Site, people: pd.DataFrame, mine: set[str], moment: datetime) -> Look:
     """Who of these people needs a run, and who of them waits since too many would lose something."""
     asked = in_batch(site)
     group = {each for g in humans(identities.links(site.db)) if mine & set(g) for each in g} | mine
@@ -185,12 +189,11 @@ def weighed(site: Site, people: pd.DataFrame, mine: set[str], told: Told, moment
     waits = impact_of(site, who, found, working, moment)
     start = who[~who["person_id"].isin({*waits.who["person_id"], *(asked - mine)})].reset_index(drop=True)
     new = set(waits.who["person_id"]) & group
-    said = dict.fromkeys(told.missing, "HR has no record of them: the daily sync asks")
-    said |= dict.fromkeys(mine - set(who["person_id"]), "nothing is due")
+    said = dict.fromkeys(mine - set(who["person_id"]), "nothing is due")
     said |= dict.fromkeys(new, "waits for approval")
     effects = found[found["person_id"].isin(start["person_id"])]
     asks = waits if new else Impact(waits.who.head(0), waits.effects.head(0))
-    return Look(start, asks, effects, said, told.unread)
+    return Look(start, asks, effects, said, {})
 
 
 def impact_of(site: Site, who: pd.DataFrame, found: pd.DataFrame, working: int, moment: datetime) -> Impact:

@@ -163,4 +163,3 @@ async def trouble(request: Request, error: Exception) -> Response:
     """A fault of ours: HR may send it again."""
     LOG.error("a call failed: %s", type(error).__name__)
     return JSONResponse({"error": "not stored; send it again"}, 503, {"Retry-After": "30"})
-

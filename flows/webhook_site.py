@@ -10,9 +10,9 @@ from pathlib import Path
 from connectors.errors import ConnectorError
 from connectors.hr.base import Signals
 from connectors.hr.bearer import Bearer
-from flows.settings import ENV_FILE, Settings
+from flows.settings import ENV_FILE, Settings, environment
 from flows.site import Site
-from mappings.folder import RulesError
+from mappings.folder import RulesError, read_folder
 
 LOG = logging.getLogger("rollcall.webhook")
 
@@ -36,7 +36,8 @@ class Sites:
 
     def reopen(self) -> None:
         try:
-            self.site = Site.open(self.settings)
+            rules = read_folder(self.settings.mappings_folder)
+            self.site = Site(self.settings, environment(), rules, self.site.db)
             LOG.info("the rules were read again")
         except (RulesError, ConnectorError, ValueError, OSError) as error:
             LOG.error("the rules that were read before stay in force: %s", error)
