@@ -41,7 +41,7 @@ class Gusto(StaffTwin):
             route(f"{company}/contractors", get=self.contractors),
             route("/v1/employees/{id}", get=self.show, put=self.update),
             route("/v1/employees/{id}/jobs", post=self.job),
-            route("/v1/employees/{id}/terminations", post=self.terminate),
+            route("/v1/employees/{id}/terminations", post=self.terminate, delete=self.stay),
             route("/v1/employees/{id}/rehire", post=self.rehire),
             route("/v1/webhook_subscriptions", post=self.subscribe),
             route("/v1/webhook_subscriptions/{id}/verify", put=self.verify),
@@ -157,6 +157,11 @@ class Gusto(StaffTwin):
     def terminate(self, call: Call) -> Answer:
         row = self.change(call, self.known(call)["id"], {"terminationDate": call.json()["effective_date"]})
         return json_answer(201, self.employee(row)["terminations"][-1])
+
+    def stay(self, call: Call) -> Answer:
+        """Take back a termination that is to come."""
+        self.change(call, self.known(call)["id"], {"terminationDate": None})
+        return Answer(204)
 
     def rehire(self, call: Call) -> Answer:
         """The old termination stays in the list."""

@@ -43,6 +43,7 @@ class Keka(StaffTwin):
             route(employee, get=self.show),
             route(f"{employee}/jobdetails", put=self.job),
             route(f"{employee}/exitrequest", post=self.leave, put=self.leave),
+            route("/api/v1/pages/employees/{id}", put=self.edit),
         )
 
     def authorise(self, call: Call) -> None:
@@ -130,6 +131,11 @@ class Keka(StaffTwin):
     def leave(self, call: Call) -> Answer:
         """Dates of leaving are ISO texts."""
         self.change(call, call.params["id"], {"terminationDate": call.json()["lastWorkingDate"][:10]})
+        return json_answer(200, {"succeeded": True})
+
+    def edit(self, call: Call) -> Answer:
+        """Stands for the pages on which HR takes somebody back."""
+        self.change(call, call.params["id"], call.json())
         return json_answer(200, {"succeeded": True})
 
 
