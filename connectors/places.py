@@ -35,8 +35,8 @@ KNOWN = (
     "address",
 )
 """`name`: the entitlement's; `entitlements`: ids of all to be held; `random`: a password that nobody knows; `page`
-to `per`: a parameter of `pages` of that name, for apps that want it inside another one; `since`, `address`: of an HR source's changes
-and write-back."""
+to `per`: a parameter of `pages` of that name, for apps that want it inside another one; `since`,
+`address`: of an HR source's changes and write-back."""
 
 
 def number(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""An HR export as a file of delimited text: any delimiter, any encoding, rows numbered as in a spreadsheet.
+"""An HR export as a file of delimited text (any delimiter, any encoding) or a workbook; rows numbered as there.
 
 Least permission: to read the file.
 """
@@ -9,7 +9,7 @@ import csv
 import io
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -19,6 +19,9 @@ from pydantic import Field
 
 from connectors.errors import Refused
 from connectors.hr.encoding import as_utf8
+from connectors.hr.remote import Remote, fetched, is_remote
+from connectors.hr.workbook import as_text, is_workbook
+from connectors.surroundings import Surroundings
 from mappings.feed import UNREADABLE, columns_of
 from mappings.vocabulary import HrSource
 from mappings.words import Words
@@ -31,7 +34,11 @@ class Options(Words):
     """The words under `options` of a source with `connector: csv`."""
 
     path: str = Field(min_length=1)
-    """The file; relative to the mappings folder."""
+    """The file; relative to the mappings folder, or `https://…`, `sftp://host/…`."""
+    remote: Remote = Remote()
+    """How a file at a URL is got."""
+    sheet: str = ""
+    """Of a workbook with several."""
     delimiter: str | None = Field(default=None, min_length=1, max_length=1)
     """One character; otherwise the one of , ; tab | that makes the mapping's columns appear in the header."""
     encoding: str | None = None
@@ -41,14 +48,21 @@ class Options(Words):
 
 def connect(name: str, rules: HrSource, options: Options, secrets: Mapping[str, str], folder: Path) -> CsvSource:
     """The source that these rules declare; nothing is read yet."""
-    return CsvSource(name, rules, options, folder / options.path)
+    away = (
+        (lambda: fetched(name, options.path, options.remote, Surroundings(secrets)))
+        if is_remote(options.path)
+        else None
+    )
+    return CsvSource(name, rules, options, folder / options.path, away)
 
 
 class CsvSource:
     """A file read whole each time; nothing is kept between reads."""
 
-    def __init__(self, name: str, rules: HrSource, options: Options, path: Path) -> None:
-        self.name, self.rules, self.options, self.path = name, rules, options, path
+    def __init__(
+        self, name: str, rules: HrSource, options: Options, path: Path, away: Callable[[], bytes] | None = None
+    ) -> None:
+        self.name, self.rules, self.options, self.path, self.away = name, rules, options, path, away
 
     def check(self) -> str:
         frame = self.read()
@@ -72,12 +86,15 @@ class CsvSource:
     def content(self) -> tuple[bytes, str]:
         """The file in UTF-8 and a word on its encoding."""
         try:
-            data = self.path.read_bytes()
+            data = self.away() if self.away else self.path.read_bytes()
         except FileNotFoundError:
             raise self.refused("no such file", f"Put it there or mend options.path in hr/{self.name}.yaml.") from None
         except OSError as error:
             raise self.refused(error.strerror or str(error), "Make it a file that this user may read.") from None
-        data, word = as_utf8(data, self.options.encoding, self.refused)
+        if is_workbook(data):
+            data, word = as_text(data, self.options.sheet, self.options.quote, self.refused)
+        else:
+            data, word = as_utf8(data, self.options.encoding, self.refused)
         if not data.strip():
             raise self.refused("the file is empty", "Export it again; an empty file removes nobody.")
         return data.rstrip(b"\r\n"), word
