@@ -3,6 +3,7 @@
 import json
 from base64 import b64encode
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import parse_qsl
 
@@ -283,3 +284,15 @@ def test_the_check_of_requests_notices_wrong_ones(api, method, path, sent):
 
     with pytest.raises(OpenAPIError):
         client.request(method, path, headers={"Accept": "application/json"}, **sent)
+
+
+def test_who_changed_is_asked_as_described(api):
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/changed"):
+            told = {"101": {"id": "101", "action": "Updated", "lastChanged": "2026-01-31T18:42:00+00:00"}}
+            return httpx.Response(200, json={"latest": "2026-01-31T18:42:00+00:00", "employees": told})
+        return httpx.Response(200, json=person(ANA))
+
+    frame = bamboo(api, answer).changed_since(datetime(2026, 1, 31, tzinfo=UTC))
+
+    assert frame["id"].tolist() == ["101"] and frame["lastName"].tolist() == ["Šimić"]
