@@ -152,6 +152,14 @@ def test_an_entry_moment_ahead_of_workdays_clock_is_refused_in_its_words(sandbox
     assert error.value.status == 500
 
 
+def test_a_list_that_lacks_a_page_is_no_list(sandbox, monkeypatch):
+    app = workday(sandbox, page_size=5)
+    monkeypatch.setattr(app, "pages", lambda view, first, last, doing: iter([first]))
+
+    with pytest.raises(Retryable, match="5 different people came of 24"):
+        app.read()
+
+
 def test_a_future_hire_is_read_and_a_future_move_is_not(sandbox):
     screen(sandbox, 201, in_days(20), **hired(in_days(20)))
     screen(sandbox, 108, in_days(5), department="People")
