@@ -56,7 +56,9 @@ class Site:
     @cached_property
     def hr(self) -> Source:
         """The source of truth."""
-        return source(self.rules.company.hr, self.rules.hr, self.values, self.rules.folder)
+        name = self.rules.company.hr
+        keep = None if self.looking else self.settings.home / "hr" / name
+        return source(name, self.rules.hr, self.values, self.rules.folder, self.shelf, self.urgent, keep)
 
     @cached_property
     def signer(self) -> signing.Signer:

@@ -155,6 +155,20 @@ class History(Words):
     """Whether the end of a person's last stint is their last day of work."""
 
 
+class Limits(Words):
+    """A published rate limit, of an app or of an HR system."""
+
+    requests: int = Field(gt=0)
+    per: Literal["second", "minute", "hour"] = "minute"
+    burst: int | None = Field(default=None, gt=0)
+    """How many may come at once, where that is fewer."""
+    calls: Expression = ""
+    """Which calls count, as a regular expression on `VERB /path`; left out: all."""
+
+
+OneOrMoreLimits = Annotated[tuple[Limits, ...], BeforeValidator(as_list)]
+
+
 class HrSource(Words):
     """hr/<name>.yaml: how an HR system's fields become a Person's."""
 
@@ -174,6 +188,8 @@ class HrSource(Words):
     """Where the source has one row per stint: `{from: StartDate, to: EndDate}`."""
     write_back: tuple[Literal["work_email"], ...] = ()
     """What Rollcall may write to HR."""
+    limits: OneOrMoreLimits = ()
+    """The vendor's published rate limits; all workers keep them together."""
     options: dict[str, Any] = Field(default_factory=dict)
     """The connector's own settings, checked by the connector."""
 
@@ -191,20 +207,6 @@ class HrSource(Words):
                 "the end of a stint is no last day; take 'last_day' out of fields, say history.last_day: true"
             )
         return self
-
-
-class Limits(Words):
-    """An app's published rate limit."""
-
-    requests: int = Field(gt=0)
-    per: Literal["second", "minute", "hour"] = "minute"
-    burst: int | None = Field(default=None, gt=0)
-    """How many may come at once, where that is fewer."""
-    calls: Expression = ""
-    """Which calls count, as a regular expression on `VERB /path`; left out: all."""
-
-
-OneOrMoreLimits = Annotated[tuple[Limits, ...], BeforeValidator(as_list)]
 
 
 class AppRules(Words):

@@ -56,14 +56,14 @@ class Options(Words):
     """The webhook's `privateKey`, shown once when it is made; without it no webhook is believed."""
 
 
-def connect(name: str, rules: HrSource, options: Options, secrets: Mapping[str, str], folder: Path) -> BambooHr:
+def connect(name: str, rules: HrSource, options: Options, around: Surroundings, folder: Path) -> BambooHr:
     """The source that these rules declare; nothing is called yet."""
     if rules.fields["employee_id"] != "id":
         why = f"employee_id is {rules.fields['employee_id']!r}; it must be 'id', which never changes and finds people"
         raise Refused(name, f"hr/{name}.yaml", why)
     basic = Basic(user=options.api_key.get_secret_value(), password=SecretStr("x"))
     root = options.url.rstrip("/").removesuffix("/v1").removesuffix("/api")
-    return BambooHr(name, rules, options, BambooHttp(name, client(root, Auth(basic=basic)), Surroundings(secrets)))
+    return BambooHr(name, rules, options, BambooHttp(name, client(root, Auth(basic=basic)), around))
 
 
 class BambooHttp(Http):

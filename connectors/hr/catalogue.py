@@ -1,5 +1,5 @@
 """From hr/<name>.yaml to the source: a module of this folder with a pydantic model `Options` and
-`connect(name, rules, options, secrets, folder) -> Source`. The file being there is the registration."""
+`connect(name, rules, options, around, folder) -> Source`. The file being there is the registration."""
 
 from __future__ import annotations
 
@@ -14,14 +14,25 @@ import connectors.hr
 from connectors.catalogue import SECRET_NAME, check_secrets, describe, filled, is_connector, variables
 from connectors.errors import Refused
 from connectors.hr.base import Source
+from connectors.quota import Memory, Shelf, Turns
+from connectors.surroundings import Surroundings
 from mappings.folder import first_line
 from mappings.vocabulary import HrSource
 from mappings.words import suggest
 
 
-def source(name: str, rules: HrSource, values: Mapping[str, str], folder: Path) -> Source:
+def source(
+    name: str,
+    rules: HrSource,
+    values: Mapping[str, str],
+    folder: Path,
+    shelf: Shelf | None = None,
+    urgent: bool = False,
+    keep: Path | None = None,
+) -> Source:
     """The source of hr/<name>.yaml, with `${NAME}` in its options filled from `values`; nothing is read yet.
 
+    `shelf`, `urgent`, `keep`: as of connectors.catalogue.connect.
     Raises Refused naming the file, the line, the word and what is known, never a value.
     """
     if rules.connector not in known():
@@ -39,7 +50,8 @@ def source(name: str, rules: HrSource, values: Mapping[str, str], folder: Path) 
         wrong = error.errors(include_url=False, include_context=False)
         place = where(folder, name, str(wrong[0]["loc"][-1]))
         raise Refused(name, place, "; ".join(describe(module.Options, each) for each in wrong)) from None
-    found: Source = module.connect(name, rules, options, secrets, folder)
+    turns = Turns(f"hr-{name}", rules.limits, shelf or Memory(), urgent) if rules.limits else None
+    found: Source = module.connect(name, rules, options, Surroundings(secrets, turns, keep), folder)
     return found
 
 

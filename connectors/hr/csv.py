@@ -9,7 +9,7 @@ import csv
 import io
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -46,13 +46,9 @@ class Options(Words):
     quote: str = Field(default='"', min_length=1, max_length=1)
 
 
-def connect(name: str, rules: HrSource, options: Options, secrets: Mapping[str, str], folder: Path) -> CsvSource:
+def connect(name: str, rules: HrSource, options: Options, around: Surroundings, folder: Path) -> CsvSource:
     """The source that these rules declare; nothing is read yet."""
-    away = (
-        (lambda: fetched(name, options.path, options.remote, Surroundings(secrets)))
-        if is_remote(options.path)
-        else None
-    )
+    away = (lambda: fetched(name, options.path, options.remote, around)) if is_remote(options.path) else None
     return CsvSource(name, rules, options, folder / options.path, away)
 
 

@@ -54,13 +54,13 @@ class Options(Words):
     page_size: int = Field(default=MOST_PER_PAGE, ge=1, le=MOST_PER_PAGE)
 
 
-def connect(name: str, rules: HrSource, options: Options, secrets: Mapping[str, str], folder: Path) -> Gusto:
+def connect(name: str, rules: HrSource, options: Options, around: Surroundings, folder: Path) -> Gusto:
     """The source that these rules declare; nothing is called yet."""
     url = options.url.rstrip("/").removesuffix("/v1")
     http = Http(
         name,
         client(url, Auth(bearer=options.token), VERSION),
-        Surroundings(secrets),
+        around,
         "options.url",
         patience=MINUTE,
     )

@@ -51,10 +51,10 @@ class Options(Words):
     """Bob wants an e-mail of everybody new: an address of another domain is then read as none."""
 
 
-def connect(name: str, rules: HrSource, options: Options, secrets: Mapping[str, str], folder: Path) -> HiBob:
+def connect(name: str, rules: HrSource, options: Options, around: Surroundings, folder: Path) -> HiBob:
     """The source that these rules declare; nothing is called yet."""
     auth = Auth(basic=Basic(user=options.user, password=options.token))
-    http = Http(name, client(options.url.rstrip("/"), auth), Surroundings(secrets), "options.url", patience=MINUTE)
+    http = Http(name, client(options.url.rstrip("/"), auth), around, "options.url", patience=MINUTE)
     return HiBob(name, rules, options, http)
 
 

@@ -51,14 +51,14 @@ class Options(Words):
     page_size: int = Field(default=100, ge=1, le=MOST_PER_PAGE)
 
 
-def connect(name: str, rules: HrSource, options: Options, secrets: Mapping[str, str], folder: Path) -> Keka:
+def connect(name: str, rules: HrSource, options: Options, around: Surroundings, folder: Path) -> Keka:
     """The source that these rules declare; nothing is called yet."""
     form = {"grant_type": "kekaapi", "scope": "kekaapi", "client_id": options.client_id}
     form |= {"client_secret": options.client_secret.get_secret_value(), "api_key": options.api_key.get_secret_value()}
     said = {"path": options.token_url, "form": form, "headers": AGENT, "ended": (401,)}
     login = Login.model_validate(said | {"token": Place(field="access_token")})
     made = client(options.url.rstrip("/"), Auth(login=login), AGENT)
-    return Keka(name, rules, options, Http(name, made, Surroundings(secrets), "options.url", patience=MINUTE))
+    return Keka(name, rules, options, Http(name, made, around, "options.url", patience=MINUTE))
 
 
 class Keka(Records):

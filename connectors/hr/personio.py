@@ -58,9 +58,9 @@ class Options(Words):
     page_size: int = Field(default=MOST_PER_PAGE, ge=1, le=MOST_PER_PAGE)
 
 
-def connect(name: str, rules: HrSource, options: Options, secrets: Mapping[str, str], folder: Path) -> Personio:
+def connect(name: str, rules: HrSource, options: Options, around: Surroundings, folder: Path) -> Personio:
     """The source that these rules declare; nothing is called yet."""
-    root, around = re.sub(r"/v\d$", "", options.url.rstrip("/")), Surroundings(secrets)
+    root = re.sub(r"/v\d$", "", options.url.rstrip("/"))
     sent: dict[str, Any] = {"client_id": options.client_id, "client_secret": options.client_secret}
     login = Login.model_validate({"path": "auth", "json": sent, "lasts": TOKEN_LASTS, "ended": (401,)} | TOKEN)
     oauth = OAuth(token_url="auth/token", client="form", **sent)  # noqa: S106

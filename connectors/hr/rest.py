@@ -7,7 +7,7 @@ Least permission: to read people; for write-back, to change the work e-mail.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -55,9 +55,9 @@ class Options(Words):
     """Sets the work e-mail `{address}` of `{id}`."""
 
 
-def connect(name: str, rules: HrSource, options: Options, secrets: Mapping[str, str], folder: Path) -> RestSource:
+def connect(name: str, rules: HrSource, options: Options, around: Surroundings, folder: Path) -> RestSource:
     """The source that these rules declare; nothing is called yet."""
-    http = Http(name, client(options.url, options.auth, options.headers), Surroundings(secrets), "options.url")
+    http = Http(name, client(options.url, options.auth, options.headers), around, "options.url")
     kinds = [RestSource, *([Changing] if options.changed else []), *([Writing] if options.write else [])]
     made: type[RestSource] = type("RestSource", tuple(reversed(kinds)), {})
     return made(name, rules, options, http)

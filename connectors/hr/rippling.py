@@ -44,9 +44,9 @@ class Options(Words):
     token: SecretStr
 
 
-def connect(name: str, rules: HrSource, options: Options, secrets: Mapping[str, str], folder: Path) -> Rippling:
+def connect(name: str, rules: HrSource, options: Options, around: Surroundings, folder: Path) -> Rippling:
     """The source that these rules declare; nothing is called yet."""
-    http = Http(name, client(options.url.rstrip("/"), Auth(bearer=options.token)), Surroundings(secrets), "options.url")
+    http = Http(name, client(options.url.rstrip("/"), Auth(bearer=options.token)), around, "options.url")
     return Rippling(name, rules, http)
 
 

@@ -6,7 +6,6 @@ Least permission: to select from one view made for this; for write-back, to upda
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from pydantic import Field, SecretStr
 from connectors.base import Outcome
 from connectors.errors import Mismatch, Refused, Retryable
 from connectors.redaction import Redaction
+from connectors.surroundings import Surroundings
 from mappings.feed import columns_of
 from mappings.vocabulary import HrSource
 from mappings.words import Words
@@ -43,7 +43,7 @@ class Options(Words):
     """How often `changed` may be asked."""
 
 
-def connect(name: str, rules: HrSource, options: Options, secrets: Mapping[str, str], folder: Path) -> SqlSource:
+def connect(name: str, rules: HrSource, options: Options, around: Surroundings, folder: Path) -> SqlSource:
     """The source that these rules declare; nothing is called yet."""
     try:
         url = sa.make_url(options.url)
@@ -55,7 +55,7 @@ def connect(name: str, rules: HrSource, options: Options, secrets: Mapping[str, 
         raise Refused(name, f"hr/{name}.yaml", why, "Install the database's driver, or mend the url.") from None
     kinds = [SqlSource, *([Changing] if options.changed else []), *([Writing] if options.write else [])]
     made: type[SqlSource] = type("SqlSource", tuple(reversed(kinds)), {})
-    return made(name, rules, options, engine, Redaction({**secrets, "the password": url.password or ""}))
+    return made(name, rules, options, engine, Redaction({**around.secrets, "the password": url.password or ""}))
 
 
 class SqlSource:

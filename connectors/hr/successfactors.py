@@ -58,7 +58,7 @@ class Options(Words):
     page_size: int = Field(default=1000, ge=1, le=1000)
 
 
-def connect(name: str, rules: HrSource, options: Options, secrets: Mapping[str, str], folder: Path) -> SuccessFactors:
+def connect(name: str, rules: HrSource, options: Options, around: Surroundings, folder: Path) -> SuccessFactors:
     """The source that these rules declare; nothing is called yet."""
     if rules.fields["employee_id"] != "EmpEmployment.personIdExternal":
         why = "employee_id must be EmpEmployment.personIdExternal: a rehire has another userId"
@@ -68,7 +68,7 @@ def connect(name: str, rules: HrSource, options: Options, secrets: Mapping[str, 
     if strange:
         known = ", ".join([*(f"{entity}.<property>" for entity in NEEDED if entity != "PerEmail"), *emails, MANAGER])
         raise Refused(name, f"hr/{name}.yaml", f"no column {', '.join(strange)}; known are {known}")
-    http = Http(name, client(options.url, options.auth), Surroundings(secrets), "options.url")
+    http = Http(name, client(options.url, options.auth), around, "options.url")
     return SuccessFactors(name, rules, options, Odata(http, options.page_size))
 
 

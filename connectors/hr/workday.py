@@ -11,7 +11,7 @@ Current Staffing Information, which the WSDL names.)
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
@@ -67,7 +67,7 @@ class Options(Words):
         return columns
 
 
-def connect(name: str, rules: HrSource, options: Options, secrets: Mapping[str, str], folder: Path) -> Workday:
+def connect(name: str, rules: HrSource, options: Options, around: Surroundings, folder: Path) -> Workday:
     """The source that these rules declare; nothing is called yet."""
     if rules.fields["employee_id"] != "WID":
         why = f"employee_id is {rules.fields['employee_id']!r}; it must be 'WID': numbers change, and an employee and a"
@@ -76,7 +76,7 @@ def connect(name: str, rules: HrSource, options: Options, secrets: Mapping[str, 
     if strange := [column for column in columns_of(rules).values() if column not in known]:
         why = f"no column {', '.join(strange)}; known are {', '.join(known)}"
         raise Refused(name, f"hr/{name}.yaml", why, "Mend the name, or say its XPath under options.columns.")
-    http = WorkdayHttp(name, client(options.url), Surroundings(secrets), "options.url")
+    http = WorkdayHttp(name, client(options.url), around, "options.url")
     wsdl = options.wsdl or f"{options.url.rstrip('/')}?wsdl"
     return Workday(
         name, rules, options, Soap(http, options.url, wsdl, options.user, options.password.get_secret_value())

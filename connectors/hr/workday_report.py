@@ -43,9 +43,9 @@ class Options(Words):
     """Columns in which nobody need have a value: the last day of a company that nobody has left."""
 
 
-def connect(name: str, rules: HrSource, options: Options, secrets: Mapping[str, str], folder: Path) -> WorkdayReport:
+def connect(name: str, rules: HrSource, options: Options, around: Surroundings, folder: Path) -> WorkdayReport:
     """The source that these rules declare; nothing is called yet."""
-    http = Http(name, client(options.url, options.auth), Surroundings(secrets), "options.url")
+    http = Http(name, client(options.url, options.auth), around, "options.url")
     return WorkdayReport(name, rules, options, http)
 
 
