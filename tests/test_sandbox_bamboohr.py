@@ -154,6 +154,16 @@ def test_the_dataset_gives_many_columns_by_page(sandbox: Sandbox, hr: httpx.Clie
     assert hr.post(url, json=asked | {"filter": "status like 'A'"}).status_code == 422
 
 
+def test_the_dataset_sorts_and_picks_as_asked(sandbox: Sandbox, hr: httpx.Client) -> None:
+    url = sandbox.environment["BAMBOOHR_URL"].replace("/v1", "/v2") + "/datasets/employee/data"
+    asked = {"fields": ["id", "lastName"], "orderBy": "lastName desc", "filter": "id in ('104','101', '103')"}
+
+    found = hr.post(url, json=asked).json()
+
+    assert [row["fields"]["id"] for row in found["data"]] == ["104", "103", "101"]
+    assert hr.post(url, json=asked | {"orderBy": "department asc"}).status_code == 422
+
+
 # the story
 
 

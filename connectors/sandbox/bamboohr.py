@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
+from connectors.sandbox import bamboohr_dataset as dataset
 from connectors.sandbox import bamboohr_webhooks as webhooks
 from connectors.sandbox import company
 from connectors.sandbox.bamboohr_fields import (
@@ -137,27 +138,10 @@ class BambooHr(Twin):
         return json_answer(200, {"data": data[start : start + size], "meta": meta, "_links": links})
 
     def dataset(self, call: Call) -> Answer:
-        """Many columns of everybody (v2); filters only of the form `field eq 'value'`, joined by and."""
+        """Many columns of everybody (v2)."""
         if call.params["name"] != "employee":
-            raise Rejection(problem_details(404, "no such dataset"))
-        asked = call.json()
-        if not isinstance(asked.get("fields"), list) or not asked["fields"]:
-            raise Rejection(problem_details(400, "fields is required"))
-        page, size = int(asked.get("page", 1)), int(asked.get("pageSize", 100))
-        if not 1 <= size <= 1000 or page < 1:
-            raise Rejection(problem_details(422, "pageSize is from 1 to 1000"))
-        tests = dataset_filter(asked.get("filter"))
-        rows = [self.fields(call, key) for key in call["employees"].rows]
-        rows = [row for row in rows if all(row.get(field_name(n)) == value for n, value in tests)]
-        pages, start = max(1, -(-len(rows) // size)), (page - 1) * size
-        data = [{"fields": chosen(row, asked["fields"])} for row in rows[start : start + size]]
-        meta = {"page": page, "pageSize": size, "totalPages": pages, "totalItems": len(rows)}
-        here = f"{call.base}{call.path}?page="
-        links = {
-            "next": f"{here}{page + 1}" if page < pages else None,
-            "prev": f"{here}{page - 1}" if page > 1 else None,
-        }
-        return json_answer(200, {"data": data, "links": links, "meta": meta})
+            raise Rejection(dataset.problem_details(404, "no such dataset"))
+        return dataset.answer(call, list(call["employees"].rows), lambda key: self.fields(call, key))
 
     def changed(self, call: Call) -> Answer:
         since = instant(call.query.get("since", ""))
@@ -334,21 +318,6 @@ def instant(text: str) -> datetime:
     """A moment from ISO 8601; ValueError where it is none."""
     moment = datetime.fromisoformat(text.replace(" ", "+"))
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def problem_details(status: int, detail: str) -> Answer:
-    """RFC 7807, as the datasets answer."""
-    body = {"type": "about:blank", "title": detail, "status": status, "detail": detail}
-    return Answer(status, json_answer(status, body).body, "application/problem+json")
-
-
-def dataset_filter(text: object) -> list[tuple[str, str]]:
-    parts = re.split(r"\s+and\s+", str(text)) if text else []
-    tests = [re.fullmatch(r"\s*(\w+)\s+eq\s+'([^']*)'\s*", part) for part in parts]
-    found = [(test[1], test[2]) for test in tests if test]
-    if len(found) != len(parts):
-        raise Rejection(problem_details(422, "filter: this twin knows only field eq 'value' and …"))
-    return found
 
 
 TWIN = BambooHr
