@@ -53,7 +53,7 @@ def test_the_company_is_the_same_as_everywhere_over_all_pages(rippling, twin):
     assert told(found) == expected()
     assert found.loc["joao.goncalves@juniperfinch.example", "manager"] == "ines.simoes@juniperfinch.example"
     assert [seen["path"] for seen in twin.log()].count("/rippling/workers/") == 2
-    assert rippling.check() == "Rippling: workers can be read, all 15 mapped fields among them"
+    assert rippling.check() == "Rippling: workers can be read, all 16 mapped fields among them"
     assert isinstance(rippling, Source) and isinstance(rippling, Changes)
     assert not isinstance(rippling, WriteBack) and not isinstance(rippling, Signals)
 
