@@ -38,6 +38,7 @@ class Workday(Twin):
     settable = {"hides": (*sorted(PARTS), "")}
     hides = ""
     """The part of a worker that the user's domains do not show."""
+    last_list: tuple[Any, list[str]] = ((), [])
 
     def make_tables(self) -> dict[str, Table]:
         return {"versions": Table("versions", {"worker": Index(lambda row: str(row["id"]))})}
@@ -146,14 +147,14 @@ class Workday(Twin):
         size, page = int(said(asked, "Count") or DEFAULT), int(said(asked, "Page") or 1)
         if not 1 <= size <= MOST:
             raise invalid("Count must be between 1 and 999.", "/Response_Filter/Count")
-        rows = [row for key in self.asked_for(asked, entered) if (row := self.state_of(key, on, entered))]
-        last = max(1, -(-len(rows) // size))
+        keys = self.listed(asked, on, entered)
+        last = max(1, -(-len(keys) // size))
         if page > last:
             raise invalid(f"The page {page} is beyond the last one.", "/Response_Filter/Page")
-        shown = rows[(page - 1) * size : page * size]
-        counts = {"Total_Results": len(rows), "Total_Pages": last, "Page_Results": len(shown), "Page": page}
+        shown = [self.state_of(key, on, entered) for key in keys[(page - 1) * size : page * size]]
+        counts = {"Total_Results": len(keys), "Total_Pages": last, "Page_Results": len(shown), "Page": page}
         results = tag("Response_Results", *(f"<wd:{name}>{value}</wd:{name}>" for name, value in counts.items()))
-        data = tag("Response_Data", *(worker(row, on, PARTS - {self.hides}) for row in shown))
+        data = tag("Response_Data", *(worker(row, on, PARTS - {self.hides}) for row in shown if row))
         return soap(tag("Get_Workers_Response", results, data, version="v26.1"))
 
     def entry_moment(self, call: Call, asked: ET.Element) -> datetime:
@@ -162,6 +163,19 @@ class Workday(Twin):
         if entered > self.now(call):
             raise invalid("The entry moment must not be in the future.", "/Response_Filter/As_Of_Entry_DateTime")
         return entered + timedelta(seconds=1)  # requests have whole seconds
+
+    def listed(self, asked: ET.Element, on: date, entered: datetime) -> list[str]:
+        """The workers of all pages of an answer, found once for all its pages."""
+        criteria = b"".join(ET.tostring(each) for each in asked if each.tag != f"{{{WD}}}Response_Filter")
+        what = (self.store["versions"].last_number, on, entered, criteria)
+        if what != self.last_list[0]:
+            begun = {
+                v["id"]
+                for v in self.store["versions"].rows.values()
+                if v["effective"] <= on.isoformat() and datetime.fromisoformat(v["entered"]) <= entered
+            }
+            self.last_list = what, [key for key in self.asked_for(asked, entered) if key in begun]
+        return self.last_list[1]
 
     def asked_for(self, asked: ET.Element, entered: datetime) -> list[str]:
         """The workers named, those with transactions in the ranges, or all."""
