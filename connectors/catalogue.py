@@ -148,15 +148,20 @@ def checked(name: str, model: type[BaseModel], options: Any) -> BaseModel:
 def mistakes(name: str, rules: AppRules) -> str:
     """What is wrong with an app's options whatever its variables hold; empty where nothing is."""
     try:
-        module = connector(name, rules.connector)
-        module.Options.model_validate(rules.options)
+        wrong = wrong_words(connector(name, rules.connector).Options, rules.options)
     except Refused as error:
         return f"{error.doing}: {error.why}"
+    return f"{file_of(name)}: {'; '.join(wrong)}" if wrong else ""
+
+
+def wrong_words(model: type[BaseModel], options: Any) -> list[str]:
+    """Mistakes in options that are not filled in yet: what a variable may still mend is none."""
+    try:
+        model.model_validate(options)
     except ValidationError as error:
         wrong = error.errors(include_url=False, include_context=False)
-        clear = [describe(module.Options, e) for e in wrong if not any(map(PLACE.search, texts(e["input"])))]
-        return f"{file_of(name)}: {'; '.join(clear)}" if clear else ""
-    return ""
+        return [describe(model, each) for each in wrong if not any(map(PLACE.search, texts(each["input"])))]
+    return []
 
 
 def describe(model: type[BaseModel], error: Any) -> str:

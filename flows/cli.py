@@ -48,6 +48,7 @@ DOORS = {
     "held": "held:held_app",
     "link": "identity:link",
     "adopt": "identity:adopt",
+    "hr": "hr:hr_app",
     "app": "apps:app_app",
     "capabilities": "capabilities:capabilities",
     "test-drive": "drive:test_drive",

@@ -55,6 +55,14 @@ def place(tmp_path: Path) -> Place:
 # check
 
 
+def test_a_wrong_word_of_the_hr_system_is_told_without_a_variable_that_it_needs(place: Place) -> None:
+    place.edit("hr/bamboohr.yaml", "options:\n", "options:\n  page_sise: 100\n")
+
+    told = place.rollcall("check")
+
+    assert told.status == 1 and "hr/bamboohr.yaml:" in told.err and "did you mean 'page_size'?" in told.err
+
+
 def test_a_wrong_word_of_a_connector_is_told_without_a_variable_that_it_needs(place: Place) -> None:
     place.edit("apps/crm.yaml", "list: {path: /users, items: data}", "list: {path: /users, itms: data}")
     place.edit("apps/desk.yaml", "connector: rest", "connector: reist")

@@ -7,11 +7,12 @@ import importlib
 import pkgutil
 from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 
 from pydantic import ValidationError
 
 import connectors.hr
-from connectors.catalogue import SECRET_NAME, check_secrets, describe, filled, is_connector, variables
+from connectors.catalogue import SECRET_NAME, check_secrets, describe, filled, is_connector, variables, wrong_words
 from connectors.errors import Refused
 from connectors.hr.base import Source
 from connectors.quota import Memory, Shelf, Turns
@@ -35,15 +36,12 @@ def source(
     `shelf`, `urgent`, `keep`: as of connectors.catalogue.connect.
     Raises Refused naming the file, the line, the word and what is known, never a value.
     """
-    if rules.connector not in known():
-        why = f"unknown connector {rules.connector!r}; {suggest(rules.connector, known())}"
-        raise Refused(name, where(folder, name, rules.connector), why)
+    module = connector(name, rules, folder)
     if missing := [word for word in variables(rules) if not values.get(word, "").strip()]:
         why = f"{', '.join(missing)} {'has' if len(missing) == 1 else 'have'} no value"
         raise Refused(name, where(folder, name, missing[0]), why, "Set it in the environment or in .env.")
     secrets = {word: values[word].strip() for word in variables(rules) if SECRET_NAME.search(word)}
     check_secrets(name, secrets)
-    module = importlib.import_module(f"connectors.hr.{rules.connector}")
     try:
         options = module.Options.model_validate(filled(rules.options, values))
     except ValidationError as error:
@@ -53,6 +51,23 @@ def source(
     turns = Turns(f"hr-{name}", rules.limits, shelf or Memory(), urgent) if rules.limits else None
     found: Source = module.connect(name, rules, options, Surroundings(secrets, turns, keep), folder)
     return found
+
+
+def connector(name: str, rules: HrSource, folder: Path) -> ModuleType:
+    """The module of this folder that `connector:` names; Refused where there is none."""
+    if rules.connector not in known():
+        why = f"unknown connector {rules.connector!r}; {suggest(rules.connector, known())}"
+        raise Refused(name, where(folder, name, rules.connector), why)
+    return importlib.import_module(f"connectors.hr.{rules.connector}")
+
+
+def mistakes(name: str, rules: HrSource, folder: Path) -> str:
+    """What is wrong with a source's options whatever its variables hold; empty where nothing is."""
+    try:
+        wrong = wrong_words(connector(name, rules, folder).Options, rules.options)
+    except Refused as error:
+        return f"{error.doing}: {error.why}"
+    return f"{where(folder, name, 'options')}: {'; '.join(wrong)}" if wrong else ""
 
 
 def known() -> list[str]:

@@ -15,6 +15,7 @@ import typer
 
 from connectors.catalogue import variables
 from connectors.errors import Refused
+from flows import hr_files
 from flows.doors.console import EXPECTED, fail, out, plainly, show_json
 from flows.doors.people import Json
 from flows.permissions import shortfalls
@@ -22,20 +23,25 @@ from flows.record import signing
 from flows.settings import load_settings
 from flows.site import Site
 from flows.stack import Stack
+from mappings.words import suggest
 
 
 @plainly
 def init(
     folder: Annotated[Path, typer.Argument(help="Where the company's mappings go.")] = Path("mappings"),
+    hr: Annotated[str, typer.Option(help="The HR system: bamboohr, workday, csv, … (docs/hr).")] = "bamboohr",
 ) -> None:
     """Make a mappings folder to start from (the sample company), a .env for its secrets, and a signing key.
 
-    Example: rollcall init ./mappings
+    Example: rollcall init ./mappings --hr personio
     """
+    if hr not in hr_files.names():
+        fail(f"init: there is no HR system {hr!r}; {suggest(hr, hr_files.names())}", 2)
     if folder.exists() and any(folder.iterdir()):
         fail(f"{folder} is there already and is not empty; name another folder: rollcall init ./company")
     with as_file(files("mappings") / "sample") as sample:
         shutil.copytree(sample, folder, dirs_exist_ok=True)
+    hr_files.choose(folder, hr)
     settings = load_settings().model_copy(update={"mappings": folder.absolute()})
     key = settings.signing_key_file
     made = [str(folder)]

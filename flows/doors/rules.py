@@ -13,6 +13,7 @@ import typer
 from sqlmodel import col, select
 
 from connectors.catalogue import mistakes
+from connectors.hr import catalogue as sources
 from flows.doors.console import fail, plainly, show_json
 from flows.record import holdings, identities, overrides, snapshots
 from flows.record.database import Database
@@ -43,7 +44,9 @@ def check(
     """
     where = folder or load_settings().mappings_folder
     report = examine(where)
-    told = [mistakes(name, rules) for name, rules in read_folder(where).apps.items()]
+    rules = read_folder(where)
+    told = [mistakes(name, app) for name, app in rules.apps.items()]
+    told.append(sources.mistakes(rules.company.hr, rules.hr, rules.folder))
     if any(told):
         raise RulesError([each for each in told if each])
     if as_json:
