@@ -9,8 +9,9 @@ from typing import Any
 from sqlmodel import select
 
 from connectors.errors import ConnectorError
+from flows import hr_entry
 from flows.proof import task_of
-from flows.record import evidence, holdings, marks, tasks
+from flows.record import emails, evidence, holdings, marks, tasks
 from flows.record.database import Database
 from flows.record.packet import HrEvent, controls_for
 from flows.record.tables import PlanRow, TaskRow, TaskState
@@ -46,7 +47,9 @@ def answered(
     drawn = plan_of(site, before)
     step = next((s for s in drawn.steps if (s.app, s.verb, s.entitlement or "") == which(before)), None)
     account, shown = None, dict[str, Any]()
-    if step and state is TaskState.DONE:
+    if before.verb == Verb.EMAIL and state is TaskState.DONE:
+        shown = entered(site, before, attached=bool(proof))
+    elif step and state is TaskState.DONE:
         account, shown = borne_out(site, before, step, attached=bool(proof))
     with site.db.writing():
         row = tasks.close_task(site.db, task_id, state, by, statement, dict(proof or {}) | shown)
@@ -80,6 +83,14 @@ def borne_out(site: Site, row: TaskRow, step: Step, attached: bool) -> tuple[Acc
     return account, evidence_of(account)
 
 
+def entered(site: Site, row: TaskRow, attached: bool) -> dict[str, Any]:
+    """What HR shows of an address that somebody says was entered there; NotShown as above."""
+    why, there = hr_entry.shown(site, row)
+    if why and not (attached and "not read back" in there):
+        raise NotShown(f"task {row.id} stays open: {why}")
+    return there
+
+
 def look_up(site: Site, person_id: str, step: Step) -> Account | None:
     """The person's account as it is now: by id where one is known, else by key."""
     app, link = site.app(step.app), holdings.links(site.db, person_id).get(step.app)
@@ -111,6 +122,9 @@ def plan_of(site: Site, row: TaskRow) -> Plan:
 def believe_by_hand(site: Site, drawn: Plan, step: Step, account: Account | None) -> None:
     """Note what somebody says is in place now."""
     db, person = site.db, drawn.person_id
+    if step.verb is Verb.EMAIL:
+        emails.told_hr(db, person, step.attributes["work_email"])
+        return
     if step.verb in (Verb.DISABLE, Verb.DELETE, Verb.REVOKE):
         holdings.end(db, person, step.app, step.entitlement, step.why, drawn.hash)
     else:

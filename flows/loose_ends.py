@@ -6,15 +6,17 @@ from __future__ import annotations
 import logging
 from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlmodel import select
 
 from flows.case import Case
 from flows.farewells import END_ACCESS, ask_shadow
+from flows.hr_entry import lacking, not_shown_yet, to_enter
 from flows.record import history, holdings, tasks
 from flows.record.tables import PlanRow, StepOutcome, StepRow, TaskState
-from flows.steps import believe, evidence_of, shows
+from flows.steps import ask, believe, evidence_of, shows
 from mappings.access import Account
 from mappings.order import by_hand
 from mappings.plan import FAREWELL, Plan, Step, Verb
@@ -22,6 +24,7 @@ from mappings.plan import FAREWELL, Plan, Step, Verb
 log = logging.getLogger("prefect.rollcall")
 LOST = "the run was cut off before the outcome was known; the app does not show it"
 UNSEEN = "the run was cut off before the outcome was known, and it cannot be read back"
+EVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def tie_up(case: Case) -> bool:
@@ -105,10 +108,20 @@ def ask_beyond(case: Case, run_id: str) -> None:
             log.warning("%s", note)
 
 
+def ask_hr(case: Case, run_id: str) -> None:
+    """The work e-mail that HR lacks, where the run that made it was cut off before it could ask; once."""
+    step = lacking(case)
+    if step is None or tasks.asked_since(case.site.db, case.person.employee_id, step.app, step.verb, EVER):
+        return
+    if todo := to_enter(case, step):
+        ask(case, step, run_id, todo)
+
+
 def asked_beyond(case: Case, run_id: str) -> list[str]:
     """What of that the run asked humans for and is still open; no step of the plan stands for it."""
     mine = tasks.tasks_of_run(case.site.db, run_id, case.person.employee_id)
-    return [f"{row.app} {row.verb}" for row in mine if row.verb == END_ACCESS and row.state == TaskState.OPEN]
+    apart = (END_ACCESS, Verb.EMAIL)
+    return [f"{row.app} {row.verb}" for row in mine if row.verb in apart and row.state == TaskState.OPEN]
 
 
 def drop_moot(case: Case) -> None:
@@ -119,7 +132,8 @@ def drop_moot(case: Case) -> None:
     steps = {(s.app, str(s.verb), s.entitlement or "") for s in case.plan.steps}
     for row in tasks.open_tasks(case.site.db, case.person.employee_id):
         unknown = row.app in case.known and row.app not in case.read
-        asked_apart = row.verb == END_ACCESS and case.leaving  # no step: nobody manages the app
+        alone = row.verb == END_ACCESS and case.leaving  # no step: nobody manages the app
+        asked_apart = bool(alone) or not_shown_yet(case, row)
         if (row.app, row.verb, row.entitlement) not in steps and not unknown and not asked_apart:
             tasks.close_task(case.site.db, row.id or 0, "void", "rollcall", "nothing asks for it any more")
 

@@ -13,6 +13,7 @@ from connectors.hr.base import WriteBack
 from flows import pictures
 from flows.case import Case
 from flows.farewells import farewell
+from flows.hr_entry import can_write, to_enter
 from flows.record import emails, history, holdings, identities, tasks
 from flows.record.tables import StepOutcome, TaskRow
 from mappings.access import Account
@@ -45,6 +46,8 @@ def apply(case: Case, step: Step, run_id: str, again: bool = False) -> StepOutco
         history.finish(case.site.db, row, StepOutcome(outcome.value), after)
         believe(case, step, after)
         void_task(case, step)
+        if step.verb is Verb.EMAIL and (todo := to_enter(case, step)):
+            ask(case, step, run_id, todo)
     return StepOutcome(outcome.value)
 
 
@@ -150,7 +153,7 @@ def assign_email(case: Case, step: Step) -> tuple[Outcome, dict[str, Any]]:
     if not emails.reserve(case.site.db, address, person_id):
         raise Refused("hr", "assign e-mail", f"{address} was taken meanwhile", "Run this again.")
     source = case.site.hr
-    if "work_email" in case.site.rules.hr.write_back and isinstance(source, WriteBack):
+    if can_write(case.site) and isinstance(source, WriteBack):
         outcome = source.write_work_email(person_id, address, instead_of=case.person.work_email or "")
         emails.told_hr(case.site.db, person_id, address)
         return outcome, {"work_email": address, "in_hr": True}
