@@ -48,6 +48,11 @@ class Records(ABC):
         """Mapped fields that HR does not show of this person."""
         return []
 
+    def wants(self, row: Row) -> str:
+        """What a person's row would need to be used; empty where it needs nothing."""
+        gap = ", ".join(self.hidden(row))
+        return f"permission to see {gap}" if gap else ""
+
     def cell(self, row: Row, field: str) -> str | None:
         """A field of a person, as text."""
         return text(pick(row, field))
@@ -83,13 +88,12 @@ class Records(ABC):
         return Refused(self.name, doing, f"{self.title} does not show {', '.join(fields)}", todo, 403)
 
     def frame(self, rows: list[Row]) -> pd.DataFrame:
-        """Rows as text; what is hidden in one row alone is named in UNREADABLE."""
+        """Rows as text; what a row wants is named in UNREADABLE."""
         cells = [[self.shown(row, field) for field in self.fields] for row in rows]
         index = pd.RangeIndex(2, 2 + len(rows), name="row")
         frame = pd.DataFrame(cells, index=index, columns=self.fields, dtype="string")
-        gaps = [", ".join(self.hidden(row)) for row in rows]
-        if any(gaps):
-            frame[UNREADABLE] = pd.array([f"permission to see {gap}" if gap else None for gap in gaps], dtype="string")
+        if any(wants := [self.wants(row) for row in rows]):
+            frame[UNREADABLE] = pd.array([want or None for want in wants], dtype="string")
         frame.attrs = {"source": self.title}
         return frame
 
