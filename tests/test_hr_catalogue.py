@@ -1,11 +1,12 @@
 """hr/*.yaml to a source: the file being there is the registration; mistakes are named."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from connectors.errors import Refused
-from connectors.hr.base import Source, WriteBack
+from connectors.hr.base import NotBelieved, Source, WriteBack
 from connectors.hr.catalogue import known, source
 from mappings.vocabulary import HrSource
 
@@ -86,3 +87,14 @@ def test_a_path_may_be_absolute_relative_or_a_variable(tmp_path):
     for path in ("x.csv", str(tmp_path / "x.csv"), "${WHERE}/x.csv"):
         found = build(tmp_path, "csv", {"path": path}, {"WHERE": str(tmp_path)})
         assert found.read()["id"].tolist() == ["1"]
+
+
+def test_a_word_that_may_be_left_out_needs_no_value(tmp_path):
+    found = build(tmp_path, "bamboohr", BAMBOO | {"webhook_key": "${HOOK_KEY}"})
+
+    with pytest.raises(NotBelieved, match="no secret is set"):
+        found.verify_webhook({"x-bamboohr-timestamp": "1"}, b"{}", datetime.now(UTC))
+
+
+def test_a_word_that_is_needed_is_missed(tmp_path):
+    assert "OTHER_KEY has no value" in told(tmp_path, "bamboohr", BAMBOO | {"api_key": "${OTHER_KEY}"})

@@ -6,7 +6,6 @@ import hashlib
 import hmac
 import json
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -16,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from ruamel.yaml import YAML
 from sqlmodel import select
 
 from flows.record.database import Database
@@ -27,18 +25,6 @@ SAMPLE = Path(__file__).parents[1] / "mappings" / "sample"
 KEY = "key-of-the-tests"
 TOKEN = "token-of-the-tests"
 PATH = "/webhooks/bamboohr"
-
-
-def listening(folder: Path, rules: Path = SAMPLE) -> Path:
-    """A copy of the sample's rules whose BambooHR has a webhook."""
-    copy = folder / "mappings"
-    shutil.copytree(rules, copy)
-    file, yaml = copy / "hr" / "bamboohr.yaml", YAML()
-    words = yaml.load(file.read_text())
-    words["options"]["webhook_key"] = "${BAMBOOHR_WEBHOOK_KEY}"
-    with file.open("w") as out:
-        yaml.dump(words, out)
-    return copy
 
 
 def event(person: str = "101", **more: Any) -> bytes:
@@ -66,7 +52,7 @@ class Receiver:
         database = more.get("ROLLCALL_DATABASE_URL", f"sqlite:///{folder / 'record.db'}")
         own = {
             "ROLLCALL_HOME": str(folder / "home"),
-            "ROLLCALL_MAPPINGS": str(listening(folder, rules)),
+            "ROLLCALL_MAPPINGS": str(rules),
             "ROLLCALL_DATABASE_URL": database,
             "ROLLCALL_WEBHOOK_PORT": str(self.port),
             "ROLLCALL_WEBHOOK_TOKEN": TOKEN,

@@ -8,11 +8,21 @@ import pkgutil
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 import connectors.hr
-from connectors.catalogue import SECRET_NAME, check_secrets, describe, filled, is_connector, variables, wrong_words
+from connectors.catalogue import (
+    PLACE,
+    SECRET_NAME,
+    check_secrets,
+    describe,
+    filled,
+    is_connector,
+    variables,
+    wrong_words,
+)
 from connectors.errors import Refused
 from connectors.hr.base import Source
 from connectors.quota import Memory, Shelf, Turns
@@ -33,10 +43,11 @@ def source(
 ) -> Source:
     """The source of hr/<name>.yaml, with `${NAME}` in its options filled from `values`; nothing is read yet.
 
-    `shelf`, `urgent`, `keep`: as of connectors.catalogue.connect.
-    Raises Refused naming the file, the line, the word and what is known, never a value.
+    `shelf`, `urgent`, `keep`: as of connectors.catalogue.connect. A word that may be left out is left out where
+    its variable has no value. Raises Refused naming the file, the line, the word and what is known, never a value.
     """
     module = connector(name, rules, folder)
+    rules = rules.model_copy(update={"options": without_unset(rules.options, module.Options, values)})
     if missing := [word for word in variables(rules) if not values.get(word, "").strip()]:
         why = f"{', '.join(missing)} {'has' if len(missing) == 1 else 'have'} no value"
         raise Refused(name, where(folder, name, missing[0]), why, "Set it in the environment or in .env.")
@@ -51,6 +62,17 @@ def source(
     turns = Turns(f"hr-{name}", rules.limits, shelf or Memory(), urgent) if rules.limits else None
     found: Source = module.connect(name, rules, options, Surroundings(secrets, turns, keep), folder)
     return found
+
+
+def without_unset(options: Mapping[str, Any], model: type[BaseModel], values: Mapping[str, str]) -> dict[str, Any]:
+    """Options but those that may be None and stand for a variable without a value: a webhook that is not set up."""
+    free = {word for word, field in model.model_fields.items() if field.default is None}
+
+    def unset(word: str, said: Any) -> bool:
+        place = PLACE.fullmatch(said) if word in free and isinstance(said, str) else None
+        return place is not None and not values.get(place[1], "").strip()
+
+    return {word: said for word, said in options.items() if not unset(word, said)}
 
 
 def connector(name: str, rules: HrSource, folder: Path) -> ModuleType:
