@@ -8,10 +8,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 
 from connectors.base import Outcome
 from connectors.errors import Mismatch, Refused, Retryable
 from connectors.fields import pick, text
+from connectors.hr.batches import ahead, different, frame_of, in_batches, table_of
+from connectors.hr.paging import Progress
 from connectors.http import Http
 from mappings.feed import UNREADABLE, columns_of
 from mappings.vocabulary import HrSource
@@ -59,11 +62,17 @@ class Records(ABC):
 
     def read(self) -> pd.DataFrame:
         """All people; Retryable where HR changed while it was read."""
-        rows = list(self.everybody())
-        if len({self.cell(row, self.key) for row in rows}) != len(rows):
+        tables, people, progress, hidden = [], 0, Progress(self.name), set(self.fields)
+        for rows in ahead(in_batches(self.everybody())):
+            tables.append(self.table(rows))
+            people += len(rows)
+            hidden.intersection_update(*map(self.hidden, rows))
+            progress.tell(f"{people:,} people")
+        if different(tables, self.key) != people:
             raise Retryable(self.name, "read people", "somebody came twice: HR changed while it was read", "Run again.")
-        self.refuse_hidden(rows)
-        return self.frame(rows)
+        if people and hidden:
+            raise self.not_shown(sorted(hidden), "read people")
+        return frame_of(tables, self.title)
 
     def read_one(self, employee_id: str) -> pd.DataFrame:
         """The one row of a person."""
@@ -89,13 +98,12 @@ class Records(ABC):
 
     def frame(self, rows: list[Row]) -> pd.DataFrame:
         """Rows as text; what a row wants is named in UNREADABLE."""
-        cells = [[self.shown(row, field) for field in self.fields] for row in rows]
-        index = pd.RangeIndex(2, 2 + len(rows), name="row")
-        frame = pd.DataFrame(cells, index=index, columns=self.fields, dtype="string")
-        if any(wants := [self.wants(row) for row in rows]):
-            frame[UNREADABLE] = pd.array([want or None for want in wants], dtype="string")
-        frame.attrs = {"source": self.title}
-        return frame
+        return frame_of([self.table(rows)], self.title)
+
+    def table(self, rows: Sequence[Row]) -> pa.Table:
+        """Rows as columns of text."""
+        cells = [[*(self.shown(row, field) for field in self.fields), self.wants(row) or None] for row in rows]
+        return table_of([*self.fields, UNREADABLE], cells)
 
     def shown(self, row: Row, field: str) -> str | None:
         """A cell; an address of a foreign domain is no work e-mail where the domains are told."""
