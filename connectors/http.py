@@ -157,7 +157,8 @@ class Http:
             return self.error("GET", said, f"{doing} (signing in)")
         words = f" ({said.status_code}){self.words(said)}" if said is not None else ""
         why = f"cannot sign in: {self.redaction.mask(refusal.why)}{words}"
-        return Refused(self.app, doing, why, f"Check {self.variables()} and `auth` in the app's YAML.", 401)
+        todo = refusal.todo or f"Check {self.variables()} and `auth` in the app's YAML."
+        return Refused(self.app, doing, why, todo, 401)
 
     def unreachable(self, doing: str, error: httpx.TransportError) -> Retryable:
         why = self.redaction.mask(f"cannot reach {self.asked(error)} ({error})")

@@ -25,11 +25,11 @@ STALE = (401,)
 
 class NotSignedIn(Exception):
     """A sign-in did not work; Http makes of it an error of connectors.errors. `answer` is the server's, where that
-    says why."""
+    says why; `todo` what to do, where it is not to check what was set."""
 
-    def __init__(self, why: str, answer: httpx.Response | None = None) -> None:
+    def __init__(self, why: str, answer: httpx.Response | None = None, todo: str = "") -> None:
         super().__init__(why)
-        self.why, self.answer = why, answer
+        self.why, self.answer, self.todo = why, answer, todo
 
 
 @dataclass(frozen=True)

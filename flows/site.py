@@ -57,7 +57,7 @@ class Site:
     def hr(self) -> Source:
         """The source of truth."""
         name = self.rules.company.hr
-        keep = None if self.looking else self.settings.home / "hr" / name
+        keep = self.settings.home / "hr" / name  # also when only looking: a token that was renewed must not be lost
         return source(name, self.rules.hr, self.values, self.rules.folder, self.shelf, self.urgent, keep)
 
     @cached_property

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import atexit
 import json
+import shutil
 import threading
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from queue import Queue
+from tempfile import mkdtemp
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -21,6 +25,8 @@ from mappings.feed import people_of
 from mappings.vocabulary import HrSource
 
 SAMPLE = Path(__file__).parents[1] / "mappings" / "sample"
+KEPT = Path(mkdtemp(prefix="rollcall-hr-"))
+atexit.register(shutil.rmtree, KEPT, ignore_errors=True)
 TOLD = ["given_name", "family_name", "department", "title", "location", "worker_type", "hire_date", "last_day"]
 OURS = dict(
     zip(
@@ -40,11 +46,13 @@ OURS = dict(
 )
 
 
-def connected(values: Mapping[str, str], name: str, drop: tuple[str, ...] = (), **options: object) -> Any:
-    """The source of the sample's hr/<name>.yaml, for the sandbox with this environment."""
+def connected(
+    values: Mapping[str, str], name: str, drop: tuple[str, ...] = (), keep: Path | None = None, **options: object
+) -> Any:
+    """The source of the sample's hr/<name>.yaml, for the sandbox with this environment; it keeps things in `keep`."""
     words = YAML(typ="safe").load((SAMPLE / "hr" / f"{name}.yaml").read_text())
     words["options"] = {k: v for k, v in (words["options"] | options).items() if k not in drop}
-    return source(name, HrSource.model_validate(words), values, SAMPLE)
+    return source(name, HrSource.model_validate(words), values, SAMPLE, keep=keep or KEPT / uuid.uuid4().hex)
 
 
 def people(hr: Any, frame: pd.DataFrame | None = None) -> pd.DataFrame:

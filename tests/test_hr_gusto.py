@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -16,10 +17,23 @@ from connectors.hr.base import NotBelieved, Signals, Source, WriteBack
 from connectors.hr.gusto import known
 from mappings.feed import people_of
 from tests.hr_house import connected, expected, letter_box, now, people, told
-from tests.vendor_specs import Differs, described, hold
+from tests.vendor_specs import SPECS, Description, Differs, hold
 
 FILE = "gusto/gusto-embedded-2025-06-15.json"
 ADDRESS = "mia.schneider@juniperfinch.example"
+
+
+def amend(document: dict[str, Any]) -> None:
+    """What a refresh gives fits both forms of an answer with tokens, so that it cannot be exactly one of them."""
+    answer = document["components"]["schemas"]["Authentication"]
+    answer["anyOf"] = answer.pop("oneOf")
+
+
+@pytest.fixture(scope="module")
+def published() -> Description:
+    if not (SPECS / FILE).exists():
+        pytest.skip(f"../shared/specs/{FILE} is not here")
+    return Description(FILE, amend)
 
 
 @pytest.fixture
@@ -31,23 +45,22 @@ def twin(sandbox: Any) -> Any:
 
 
 @pytest.fixture
-def gusto(sandbox: Any, twin: Any) -> Any:
-    return made(sandbox)
+def gusto(sandbox: Any, twin: Any, published: Description) -> Any:
+    return made(sandbox, published)
 
 
-def made(sandbox: Any, **options: object) -> Any:
+def made(sandbox: Any, published: Description, **options: object) -> Any:
     found = connected(sandbox.environment, "gusto", **options)
-    headers = {"Authorization": "Bearer gusto-company-token-of-the-sandbox", "X-Gusto-API-Version": "2025-06-15"}
-    hold(found.http.client, described(FILE), under="/gusto", headers=headers)
+    bearer = re.compile(r"Bearer [\w-]{43}|")  # none where the token is asked for
+    hold(found.http.client, published, under="/gusto", headers={"Authorization": bearer})
     return found
 
 
 @pytest.fixture
 def hr(sandbox: Any, twin: Any) -> Iterator[httpx.Client]:
     """A person in HR."""
-    values = sandbox.environment
-    headers = {"Authorization": f"Bearer {values['GUSTO_TOKEN']}"}
-    with httpx.Client(base_url=values["GUSTO_URL"], headers=headers) as client:
+    headers = {"Authorization": "Bearer gusto-token-of-the-desk-in-hr"}
+    with httpx.Client(base_url=sandbox.environment["GUSTO_URL"], headers=headers) as client:
         yield client
 
 
@@ -73,8 +86,8 @@ def test_the_company_is_the_same_as_everywhere(gusto):
         assert isinstance(gusto, kept)
 
 
-def test_every_page_is_read(sandbox, twin):
-    assert len(made(sandbox, page_size=7).read()) == 24
+def test_every_page_is_read(sandbox, published, twin):
+    assert len(made(sandbox, published, page_size=7).read()) == 24
 
 
 def test_employees_and_contractors_are_found_by_id(gusto, twin):

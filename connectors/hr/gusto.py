@@ -2,6 +2,8 @@
 
 Employees and contractors are two lists. A write carries the `version` that was read and is refused with 409 where
 somebody changed the person meanwhile. A termination's `active` says that it has gone into effect: one to come is not.
+Access tokens end after two hours, and each renewal gives another refresh token; the one before ends when the new
+access token is used for the first time (docs.gusto.com/app-integrations/reference/refresh-access-token).
 
 Least permission: a company's token with the scopes employees:read and employees:write, contractors:read, jobs:read.
 """
@@ -17,11 +19,12 @@ from urllib.parse import quote
 import httpx
 from pydantic import Field, SecretStr
 
-from connectors.auth import Auth
+from connectors.auth import below
 from connectors.errors import Refused, Retryable
 from connectors.fields import text
 from connectors.hr.base import Delivery, Reply
 from connectors.hr.records import Row, Writable, answered, envelope
+from connectors.hr.renewal import Grant, Renewal
 from connectors.hr.signatures import delivery, header, require_hmac, require_recent
 from connectors.http import Http, client
 from connectors.pages import Numbered, Params, walk
@@ -46,7 +49,11 @@ class Options(Words):
     """`https://api.gusto.com`, or that of the demo."""
     company: str
     """The company's uuid."""
-    token: SecretStr
+    client_id: str
+    """Of the application in Gusto's developer portal."""
+    client_secret: SecretStr
+    refresh_token: SecretStr
+    """The first one, as it came with the company's first access token; those after it Rollcall keeps itself."""
     webhook_token: SecretStr | None = None
     """The subscription's verification token, which signs all its deliveries; without it none is believed."""
     work_domains: tuple[str, ...] = ()
@@ -57,14 +64,22 @@ class Options(Words):
 def connect(name: str, rules: HrSource, options: Options, around: Surroundings, folder: Path) -> Gusto:
     """The source that these rules declare; nothing is called yet."""
     url = options.url.rstrip("/").removesuffix("/v1")
-    http = Http(
-        name,
-        client(url, Auth(bearer=options.token), VERSION),
-        around,
-        "options.url",
-        patience=MINUTE,
+    made = client(url, headers=VERSION)
+    made.auth = Renewal(grant(name, url, options), around.keep)
+    return Gusto(name, rules, options, Http(name, made, around, "options.url", patience=MINUTE))
+
+
+def grant(name: str, url: str, options: Options) -> Grant:
+    """How the company's tokens are renewed (POST /oauth/token)."""
+    return Grant(
+        url=below(url, "/oauth/token"),
+        client_id=options.client_id,
+        client_secret=options.client_secret,
+        refresh_token=options.refresh_token,
+        takes="json",
+        single_use=True,
+        again=f"Authorise Rollcall in Gusto again and set refresh_token of hr/{name}.yaml (docs/hr/gusto.md says how).",
     )
-    return Gusto(name, rules, options, http)
 
 
 class Gusto(Writable):

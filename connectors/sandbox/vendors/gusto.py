@@ -1,6 +1,9 @@
 """Gusto, embedded, after its OpenAPI description of 2025-06-15; limits and webhooks after docs.gusto.com.
 
-Below the prefix the paths are those of https://api.gusto.com.
+Below the prefix the paths are those of https://api.gusto.com. Access tokens end after two hours (docs.gusto.com/
+embedded-payroll/docs/company-access-tokens); a refresh token ends when the access token that it gave is used for the
+first time (docs.gusto.com/app-integrations/reference/refresh-access-token), and so does the access token before it
+(unverified: Doorkeeper, which Gusto seems to use, keeps the two in one row).
 """
 
 from __future__ import annotations
@@ -8,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import secrets
 import time
 import uuid
 from collections.abc import Sequence
@@ -15,10 +19,13 @@ from datetime import UTC, datetime
 
 from connectors.sandbox.quotas import Limit
 from connectors.sandbox.staff import DELIVERIES, StaffTwin
-from connectors.sandbox.store import Row
+from connectors.sandbox.store import Row, Table
 from connectors.sandbox.wire import Answer, Call, Rejection, Route, json_answer, page_number, route
 
-TOKEN, SYSTEM = "gusto-company-token-of-the-sandbox", "gusto-system-token-of-the-sandbox"
+CLIENT, SECRET = "gusto-client-of-the-sandbox", "gusto-client-secret-of-the-sandbox"
+REFRESH = "gusto-first-refresh-token-of-the-sandbox"
+DESK, SYSTEM = "gusto-token-of-the-desk-in-hr", "gusto-system-token-of-the-sandbox"
+TWO_HOURS = 7200
 HOOK_TOKEN = "gusto-verification-token-of-the-sandbox"
 COMPANY = "5c7a9a0e-0000-4000-8000-000000000001"
 NAMES = {"first_name": "firstName", "last_name": "lastName", "email": "homeEmail", "work_email": "workEmail"}
@@ -30,6 +37,18 @@ class Gusto(StaffTwin):
     """Employees with versions, contractors apart; webhooks that must be verified first."""
 
     quotas = (Limit(200, 60),)
+    settable = {"outworn": (True, False), "at_once": (True, False)}
+    outworn = False
+    """Set to let all access tokens end with the next call."""
+    at_once = False
+    """Whether a refresh token ends with its use already."""
+
+    def make_tables(self) -> dict[str, Table]:
+        return super().make_tables() | {"tokens": Table("tokens", {})}
+
+    def seed(self) -> None:
+        super().seed()
+        self.store["tokens"].put("", {"access": "", "refresh": REFRESH, "before": None, "until": 0.0})
 
     def id_of(self, number: str) -> str:
         return str(uuid.uuid5(uuid.NAMESPACE_URL, f"gusto/{number}"))
@@ -37,6 +56,7 @@ class Gusto(StaffTwin):
     def make_routes(self) -> Sequence[Route]:
         company = "/v1/companies/{company}"
         return (
+            route("/oauth/token", post=self.token),
             route(f"{company}/employees", get=self.employees, post=self.create),
             route(f"{company}/contractors", get=self.contractors),
             route("/v1/employees/{id}", get=self.show, put=self.update),
@@ -48,10 +68,50 @@ class Gusto(StaffTwin):
             route("/settings/employees/{id}/department", put=self.move),
         )
 
+    # tokens
+
     def authorise(self, call: Call) -> None:
-        wanted = SYSTEM if call.path.startswith("/v1/webhook_subscriptions") else TOKEN
-        if call.header(b"authorization") != f"Bearer {wanted}":
+        """By the application's token, or by that of the desk, an application that HR people use and that stays."""
+        shown = call.header(b"authorization").removeprefix("Bearer ")
+        if call.path.startswith("/v1/webhook_subscriptions"):
+            good = shown == SYSTEM
+        else:
+            good = call.path == "/oauth/token" or shown == DESK or self.opens(shown)
+        if not good:
             raise Rejection(self.problem(401, "The access token is invalid"))
+
+    def opens(self, shown: str) -> bool:
+        """Whether an access token is good; its first use ends the pair that it came for."""
+        tokens = self.store["tokens"]
+        if self.outworn:
+            self.outworn = False
+            for each in list(tokens.rows.values()):
+                tokens.put(each["access"], {**each, "until": 0.0})
+        row = tokens.rows.get(shown)
+        if not row or not shown or row["until"] <= time.time():
+            return False
+        if row["before"] in tokens.rows:
+            tokens.drop(row["before"])
+        return True
+
+    def token(self, call: Call) -> Answer:
+        asked = call.json()
+        if (asked.get("client_id"), asked.get("client_secret")) != (CLIENT, SECRET):
+            raise Rejection(json_answer(401, {"error": "invalid_client", "error_description": "unknown client"}))
+        if asked.get("grant_type") != "refresh_token":
+            raise Rejection(json_answer(400, {"error": "unsupported_grant_type"}))
+        held = call["tokens"].rows.values()
+        row = next((each for each in held if each["refresh"] == asked.get("refresh_token")), None)
+        if not row:
+            why = "The provided authorization grant is invalid, expired, or revoked"
+            raise Rejection(json_answer(400, {"error": "invalid_grant", "error_description": why}))
+        if self.at_once:
+            call["tokens"].drop(row["access"])
+        access, refresh = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
+        fresh = {"access": access, "refresh": refresh, "before": row["access"], "until": time.time() + TWO_HOURS}
+        call["tokens"].put(access, fresh)
+        told = {"access_token": access, "token_type": "bearer", "expires_in": TWO_HOURS, "refresh_token": refresh}
+        return json_answer(200, told | {"scope": "employees:read", "created_at": int(time.time())})
 
     def problem(self, status: int, message: str, *headers: tuple[str, str]) -> Answer:
         error = {"error_key": "base", "category": "invalid_operation", "message": message}
@@ -228,6 +288,8 @@ def environment(root: str) -> dict[str, str]:
     return {
         "GUSTO_URL": root,
         "GUSTO_COMPANY": COMPANY,
-        "GUSTO_TOKEN": TOKEN,
+        "GUSTO_CLIENT_ID": CLIENT,
+        "GUSTO_CLIENT_SECRET": SECRET,
+        "GUSTO_REFRESH_TOKEN": REFRESH,
         "GUSTO_WEBHOOK_TOKEN": HOOK_TOKEN,
     }
