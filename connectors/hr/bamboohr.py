@@ -25,6 +25,7 @@ from pydantic import Field, SecretStr
 from connectors.auth import Auth, Basic
 from connectors.base import Outcome
 from connectors.errors import Mismatch, Refused, Retryable
+from connectors.fields import listing, pick, text
 from connectors.hr.base import Delivery, NotBelieved, Reply
 from connectors.hr.signatures import delivery, header, require_hmac, require_recent
 from connectors.http import Http, client
@@ -110,7 +111,7 @@ class BambooHr:
             return self.frame([])
         if not isinstance(told, dict):
             raise Refused(self.name, "read who changed", "the answer has no employees", "Check options.url.")
-        ids = [key for key, each in told.items() if str(each.get("action")).lower() != "deleted"]
+        ids = [key for key, each in told.items() if str(pick(each, "action")).lower() != "deleted"]
         if len(ids) > ONE_BY_ONE:
             return self.frame([row for row in self.everybody() if str(row.get("id")) in set(ids)])
         rows = (self.employee(each, self.fields, f"read person {each}") for each in ids)
@@ -164,7 +165,7 @@ class BambooHr:
             raise Refused(self.name, doing, "BambooHR has nobody with this id", status=404)
         if self.email in hidden(row, [self.email]):
             raise self.hidden_fields([self.email], doing)
-        return str(row[self.email] or "").strip()
+        return (text(row[self.email]) or "").strip()
 
     def employee(self, employee_id: str, fields: list[str], doing: str) -> Row | None:
         """One person; fields the key may not see are left out by BambooHR."""
@@ -176,6 +177,8 @@ class BambooHr:
             if error.status == 404:
                 return None
             raise
+        if not isinstance(row, dict):
+            raise Refused(self.name, doing, "the answer is no employee", "Check options.url.")
         if str(row.get("id")) != employee_id:
             raise Mismatch(self.name, doing, f"BambooHR answered with person {row.get('id')}")
         return row
@@ -202,11 +205,7 @@ class BambooHr:
         body = {"fields": names, "orderBy": order, "page": number, "pageSize": size}
         doing = f"read people, page {number}"
         page = self.http.json("POST", "/api/v2/datasets/employee/data", doing=doing, json=body)
-        if (
-            not isinstance(page, dict)
-            or not isinstance(page.get("data"), list)
-            or "totalItems" not in page.get("meta", {})
-        ):
+        if not is_page(page):
             raise Refused(self.name, doing, "the answer is no page of a dataset", "Check options.url.")
         return page
 
@@ -227,7 +226,7 @@ class BambooHr:
 
     def frame(self, rows: list[Row]) -> pd.DataFrame:
         """Rows as text; what is hidden in one row alone is named in UNREADABLE."""
-        cells = [[None if (value := row.get(f)) is None else str(value) for f in self.fields] for row in rows]
+        cells = [[text(row.get(field)) for field in self.fields] for row in rows]
         index = pd.RangeIndex(2, 2 + len(rows), name="row")
         frame = pd.DataFrame(cells, index=index, columns=self.fields, dtype="string")
         gaps = [", ".join(hidden(row, self.fields)) for row in rows]
@@ -237,9 +236,17 @@ class BambooHr:
         return frame
 
 
+def is_page(found: Any) -> bool:
+    """Whether an answer is a page of a dataset, with its records and its counts."""
+    rows, counts = pick(found, "data"), [pick(found, f"meta.{name}") for name in ("totalItems", "totalPages")]
+    records = isinstance(rows, list) and all(isinstance(pick(row, "fields"), dict) for row in rows)
+    return records and all(isinstance(count, int) for count in counts)
+
+
 def hidden(row: Row, fields: list[str]) -> list[str]:
     """Fields that BambooHR left out, or named as restricted."""
-    return [f for f in fields if f not in row or f in row.get("_restrictedFields", ())]
+    restricted = listing(row.get("_restrictedFields"))
+    return [f for f in fields if f not in row or f in restricted]
 
 
 def person_path(employee_id: str) -> str:

@@ -26,6 +26,7 @@ from connectors.hr.base import Delivery, Reply
 from connectors.hr.records import Row, Writable, answered, envelope
 from connectors.hr.signatures import delivery, header, require_hmac, require_recent
 from connectors.http import Http, client
+from connectors.pages import listed
 from connectors.surroundings import Surroundings
 from mappings.vocabulary import HrSource
 from mappings.words import Words
@@ -89,8 +90,7 @@ class HiBob(Writable):
         body: Row = {"fields": self.asked, "showInactive": True, "humanReadable": "APPEND"}
         body |= {"filters": list(filters)} if filters else {}
         found = self.http.body(self.http.request("POST", "/people/search", doing=doing, reads=True, json=body), doing)
-        rows: list[Row] = answered(self.http, pick(found, "employees"), list, "employees", doing)
-        return rows
+        return listed(self.name, doing, answered(self.http, pick(found, "employees"), list, "employees", doing), "")
 
     def cell(self, row: Row, field: str) -> str | None:
         return text(value_at(row, field))
@@ -128,7 +128,7 @@ class HiBob(Writable):
 def value_at(row: Row, field: str) -> Any:
     """A field's value: nested, fields of `root` at the top; or under its path as a name (`/address/city`: {value})."""
     inner = field.removeprefix(READABLE)
-    where = row.get("humanReadable", {}) if field != inner else row
+    where = row.get("humanReadable") if field != inner else row
     flat = pick(where, "/" + inner.replace(".", "/"))
     return pick(flat, "value") if isinstance(flat, dict) else flat or pick(where, inner.removeprefix("root."))
 
