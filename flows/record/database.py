@@ -6,7 +6,7 @@ import os
 import sqlite3
 import threading
 import weakref
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -87,6 +87,14 @@ class Database:
         insert = dialect(table).values(**values).on_conflict_do_nothing()
         found = session.execute(insert.returning(literal_column("1")))  # the driver gives no row count here
         return found.first() is not None
+
+    def insert_all_new(
+        self, session: Session, table: Any, rows: Sequence[Mapping[str, Any]], key: Sequence[str]
+    ) -> set[tuple[Any, ...]]:
+        """Insert those rows that no unique index has one like, in few statements; returns their values of `key`."""
+        dialect, columns = sqlite.insert if self.sqlite else postgresql.insert, table.__table__.c
+        insert = dialect(table.__table__).on_conflict_do_nothing().returning(*(columns[name] for name in key))
+        return {tuple(row) for row in session.execute(insert, list(rows))} if rows else set()
 
     def lock_chain(self, session: Session) -> None:
         """Let nobody else append evidence until this transaction ends. On SQLite `writing` did that already."""

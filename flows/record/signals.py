@@ -48,8 +48,11 @@ class Signal:
 
 def store(db: Database, signals: Sequence[Signal]) -> list[bool]:
     """Keep them all, or none, so that a power cut loses none; False for those that were there already."""
+    rows = [each.row() for each in signals]
     with db.writing(durable=True) as session:
-        return [db.insert_new(session, SignalRow, each.row()) for each in signals]
+        new = db.insert_all_new(session, SignalRow, rows, ("source", "key"))
+    first = {(each.source, each.key): number for number, each in reversed(list(enumerate(signals)))}
+    return [(each.source, each.key) in new and first[each.source, each.key] == n for n, each in enumerate(signals)]
 
 
 def open_now(db: Database, moment: datetime, most: int = 1000) -> Sequence[SignalRow]:
