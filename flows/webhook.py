@@ -1,9 +1,9 @@
-"""The receiver of HR's webhooks, and the dispatcher of what they signal: one process of the stack."""
+"""The receiver of HR's webhooks: one process of the stack, with the dispatcher of what they signal behind it."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
+import resource
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -12,62 +12,61 @@ import uvicorn
 from starlette.applications import Starlette
 
 from flows import lifeline
-from flows.record import signals
-from flows.record.database import now
 from flows.settings import Settings, load_settings
 from flows.webhook_app import Door
-from flows.webhook_dispatch import Dispatcher
+from flows.webhook_backroom import Backroom, logs
 from flows.webhook_inbox import Inbox
-from flows.webhook_poll import Poll
+from flows.webhook_line import CONNECTIONS, Line
 from flows.webhook_site import Sites
-
-CONNECTIONS = 1000  # at once; beyond it 503
-LOG = logging.getLogger("rollcall.webhook")
 
 
 def app_of(settings: Settings) -> Starlette:
     """The app, with the dispatcher and the poll at work as long as it is served."""
-    sites = Sites(settings)
-    dispatcher = Dispatcher(sites)
-    app = Door(sites.signals, Inbox(sites.site.db, dispatcher.wake.set), settings.home).app()
-    app.router.lifespan_context = beside(sites, dispatcher)
+    sites, room = Sites(settings), Backroom()
+    app = Door(sites.signals, Inbox(sites.site.db, room.wake), settings.home).app()
+    app.router.lifespan_context = before(room)
     return app
 
 
-def beside(sites: Sites, dispatcher: Dispatcher):  # type: ignore[no-untyped-def]  # Starlette's own type is not exported
-    """What runs beside the app."""
+def before(room: Backroom):  # type: ignore[no-untyped-def]  # Starlette's own type is not exported
+    """What runs behind the app."""
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        await asyncio.to_thread(signals.forget, sites.site.db, now() - signals.KEPT)
-        poll = Poll(sites, dispatcher.wake.set)
-        works = [asyncio.create_task(dispatcher.run()), asyncio.create_task(poll.run())]
-        dispatcher.wake.set()
+        work = asyncio.create_task(room.run())
         yield
-        for work in works:
-            work.cancel()
-        for work in works:
-            with suppress(asyncio.CancelledError):
-                await work
+        work.cancel()
+        with suppress(asyncio.CancelledError):
+            await work
 
     return lifespan
+
+
+def make_room() -> None:
+    """As many open files as connections, and some for the record: the usual limit is 1,024, and less elsewhere."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = CONNECTIONS + 200
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def main() -> None:
     """`python -m flows.webhook [LIFELINE_FD]`."""
     if len(sys.argv) > 1:
         lifeline.watch(int(sys.argv[1]), lifeline.end_gently)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    logs()
+    make_room()
     settings = load_settings()
     uvicorn.run(
         app_of(settings),
+        http=Line,
         host=settings.webhook_host,
         port=settings.webhook_port,
-        log_level="warning",
+        log_level="error",  # a stranger's broken calls fill no disk
         access_log=False,
         server_header=False,
-        limit_concurrency=CONNECTIONS,
+        ws="none",
         timeout_keep_alive=30,
         timeout_graceful_shutdown=2,
     )

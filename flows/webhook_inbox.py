@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 from flows.record import signals
 from flows.record.database import Database
@@ -20,6 +21,7 @@ class Inbox:
         self.db, self.stored = db, stored
         self.waiting: list[tuple[Signal, asyncio.Future[bool]]] = []
         self.writer: asyncio.Task[None] | None = None
+        self.thread = ThreadPoolExecutor(1, "inbox")  # of its own: no other work is in its way
 
     async def put(self, signal: Signal) -> bool:
         """False where the same delivery was stored before. Raises what the database raises."""
@@ -31,16 +33,18 @@ class Inbox:
 
     async def write(self) -> None:
         """Write until nothing waits."""
+        loop = asyncio.get_running_loop()
         while self.waiting:
             batch, self.waiting = self.waiting[:AT_ONCE], self.waiting[AT_ONCE:]
+            new = [signal for signal, _ in batch]
             try:
-                results = await asyncio.to_thread(signals.store, self.db, [signal for signal, _ in batch])
+                results = await loop.run_in_executor(self.thread, signals.store, self.db, new)
             except Exception as error:  # whoever waits must hear of it, whatever it is
                 for _, done in batch:
                     if not done.done():
                         done.set_exception(error)
                 continue
-            for (_, done), new in zip(batch, results, strict=True):
+            for (_, done), is_new in zip(batch, results, strict=True):
                 if not done.done():
-                    done.set_result(new)
+                    done.set_result(is_new)
             self.stored()

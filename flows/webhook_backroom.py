@@ -1,0 +1,73 @@
+"""The room behind the door: the dispatcher and the poll in a process of their own, so that no look at people makes HR
+wait for its answer. A pipe joins the two: a byte says that something was stored, its end that the door is gone."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from contextlib import suppress
+
+from flows.record import signals
+from flows.record.database import now
+from flows.settings import load_settings
+from flows.webhook_dispatch import Dispatcher
+from flows.webhook_poll import Poll
+from flows.webhook_site import Sites
+
+AGAIN = 1.0  # seconds until a room that has ended is opened anew
+LOG = logging.getLogger("rollcall.webhook")
+
+
+class Backroom:
+    """`wake()` from the door; `await run()` keeps the process alive until it is cancelled."""
+
+    def __init__(self) -> None:
+        self.reading, self.writing = os.pipe()
+        os.set_blocking(self.writing, False)
+
+    def wake(self) -> None:
+        """Something was stored. A full pipe wakes as well as one byte more."""
+        with suppress(BlockingIOError, BrokenPipeError):
+            os.write(self.writing, b".")
+
+    async def run(self) -> None:
+        """The record keeps what is signalled while nobody is there."""
+        command = (sys.executable, "-m", "flows.webhook_backroom", str(self.reading))
+        try:
+            while True:
+                process = await asyncio.create_subprocess_exec(*command, pass_fds=(self.reading,))
+                LOG.error("the dispatcher has ended with %d; it is started again", await process.wait())
+                await asyncio.sleep(AGAIN)
+        finally:
+            os.close(self.writing)
+
+
+async def work(pipe: int) -> None:
+    """Dispatch and poll; this process ends with the pipe."""
+    sites = await asyncio.to_thread(Sites, load_settings())
+    dispatcher = Dispatcher(sites)
+
+    def heard() -> None:
+        if not os.read(pipe, 1 << 16):
+            os._exit(0)  # as if killed, which everything here bears; whatever is waited for could take long
+        dispatcher.wake.set()
+
+    asyncio.get_running_loop().add_reader(pipe, heard)
+    await asyncio.to_thread(signals.forget, sites.site.db, now() - signals.KEPT)
+    dispatcher.wake.set()
+    await asyncio.gather(dispatcher.run(), Poll(sites, dispatcher.wake.set).run())
+
+
+def logs() -> None:
+    """As the receiver writes them."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the door says when it ends
+    logs()
+    asyncio.run(work(int(sys.argv[1])))
