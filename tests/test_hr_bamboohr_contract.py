@@ -111,6 +111,8 @@ def pages(*people: dict[str, object], total: int | None = None) -> Answerer:
     """A dataset of these people, answered page by page as asked."""
 
     def answer(request: httpx.Request) -> httpx.Response:
+        if request.method == "GET":
+            return httpx.Response(200, json={"latest": "2026-03-02T00:00:00+00:00", "employees": {}})
         asked = json.loads(request.content)
         size, page = asked["pageSize"], asked["page"]
         rows = [{"fields": {k: v for k, v in person(p).items() if k in asked["fields"]}} for p in people]

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,15 +20,19 @@ from urllib.parse import parse_qsl, quote
 
 import httpx
 import pandas as pd
+import pyarrow as pa
 from pydantic import Field, SecretStr
 
 from connectors.auth import Auth, Basic
 from connectors.base import Outcome
-from connectors.errors import Mismatch, Refused, Retryable
+from connectors.errors import Mismatch, Refused
 from connectors.fields import listing, pick, text
 from connectors.hr.base import Delivery, NotBelieved, Reply
+from connectors.hr.batches import frame_of, hidden_of_all, laid_over, table_of, unseen
+from connectors.hr.kept import Kept, reading
+from connectors.hr.paging import List, Moved, Page, whole
 from connectors.hr.signatures import delivery, header, require_hmac, require_recent
-from connectors.http import Http, client
+from connectors.http import Http, client, server_time
 from connectors.surroundings import Surroundings
 from mappings.feed import UNREADABLE, columns_of
 from mappings.vocabulary import HrSource
@@ -38,6 +42,11 @@ MOST_PER_PAGE = 1000
 """The maximum of the datasets call."""
 ONE_BY_ONE = 50
 """People changed up to which each is read alone."""
+AT_ONCE = 500
+"""People whom one filter names; how long a filter may be is unverified."""
+A_BREATH = timedelta(seconds=1)  # the Date header has no fractions
+UPDATED, DELETED = "updated", "deleted"
+SECRETS = {"api_key", "webhook_key"}
 FORM_ID = re.compile(r"data\[employeeId\]|employees\[\d+\]\[id\]")
 """documentation.bamboohr.com/docs/event-based-webhooks; the field-based form is unverified."""
 Row = dict[str, Any]
@@ -53,6 +62,8 @@ class Options(Words):
     dataset_fields: dict[str, str] = Field(default_factory=dict)
     """Mapped field -> its name in the employee dataset, where that has another one."""
     page_size: int = Field(default=MOST_PER_PAGE, ge=1, le=MOST_PER_PAGE)
+    parallel: int = Field(default=4, ge=1, le=16)
+    """Pages asked for at the same time."""
     webhook_key: SecretStr | None = None
     """The webhook's `privateKey`, shown once when it is made; without it no webhook is believed."""
 
@@ -64,7 +75,8 @@ def connect(name: str, rules: HrSource, options: Options, around: Surroundings, 
         raise Refused(name, f"hr/{name}.yaml", why)
     basic = Basic(user=options.api_key.get_secret_value(), password=SecretStr("x"))
     root = options.url.rstrip("/").removesuffix("/v1").removesuffix("/api")
-    return BambooHr(name, rules, options, BambooHttp(name, client(root, Auth(basic=basic)), around))
+    http = BambooHttp(name, client(root, Auth(basic=basic)), around)
+    return BambooHr(name, rules, options, http, around.keep)
 
 
 class BambooHttp(Http):
@@ -80,22 +92,25 @@ class BambooHr:
 
     pace = timedelta(minutes=5)  # BambooHR publishes no limit
 
-    def __init__(self, name: str, rules: HrSource, options: Options, http: Http) -> None:
-        self.name, self.rules, self.options, self.http = name, rules, options, http
+    def __init__(self, name: str, rules: HrSource, options: Options, http: Http, keep: Path | None = None) -> None:
+        self.name, self.rules, self.options, self.http, self.keep = name, rules, options, http, keep
         self.fields = list(dict.fromkeys(columns_of(rules).values()))
         self.email = rules.fields.get("work_email", "workEmail")
 
     def check(self) -> str:
         """1 call."""
         page = self.page(1, 1)
-        self.refuse_hidden([self.named(row["fields"]) for row in page["data"]])
+        self.refuse_hidden([self.table(self.rows(page))])
         return f"BambooHR: {page['meta']['totalItems']} people, all {len(self.fields)} mapped fields readable"
 
     def read(self) -> pd.DataFrame:
-        """1 call for each page of 1,000 people; Retryable where HR changed meanwhile."""
-        rows = list(self.everybody())
-        self.refuse_hidden(rows)
-        return self.frame(rows)
+        """1 call for each page of 1,000 people; where that is more than one, 1 more for what changed meanwhile, and 1
+        for each 500 people who did. Retryable where HR never holds still."""
+        question = json.dumps([self.rules.fields, self.options.model_dump(mode="json", exclude=SECRETS)])
+        with reading(self.keep, question) as kept:
+            tables = whole(self.everybody(kept), kept)
+            self.refuse_hidden(tables)
+            return frame_of(tables, "BambooHR")
 
     def read_one(self, employee_id: str) -> pd.DataFrame:
         """1 call."""
@@ -103,19 +118,23 @@ class BambooHr:
         return self.frame([row] if row else [])
 
     def changed_since(self, since: datetime) -> pd.DataFrame:
-        """1 call, and 1 for each person, or for each 1,000 people where many have changed."""
+        """1 call, and 1 for each person, or for each 500 people where many have changed."""
+        ids = [key for key, action in self.actions(since).items() if action != DELETED]
+        if len(ids) > ONE_BY_ONE:
+            return frame_of(self.people(ids), "BambooHR")
+        rows = (self.employee(each, self.fields, f"read person {each}") for each in ids)
+        return self.frame([row for row in rows if row])
+
+    def actions(self, since: datetime) -> dict[str, str]:
+        """Id -> inserted, updated or deleted, of everybody changed since."""
         query = {"since": since.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")}
         found = self.http.json("GET", "/api/v1/employees/changed", doing="read who changed", params=query)
         told = found.get("employees") if isinstance(found, dict) else None
         if not told:  # an empty object is an empty list in PHP
-            return self.frame([])
+            return {}
         if not isinstance(told, dict):
             raise Refused(self.name, "read who changed", "the answer has no employees", "Check options.url.")
-        ids = [key for key, each in told.items() if str(pick(each, "action")).lower() != "deleted"]
-        if len(ids) > ONE_BY_ONE:
-            return self.frame([row for row in self.everybody() if str(row.get("id")) in set(ids)])
-        rows = (self.employee(each, self.fields, f"read person {each}") for each in ids)
-        return self.frame([row for row in rows if row])
+        return {key: str(pick(each, "action")).lower() for key, each in told.items()}
 
     def handshake(self, headers: Mapping[str, str], body: bytes) -> Reply | None:
         """BambooHR sets a webhook up without a call."""
@@ -183,41 +202,69 @@ class BambooHr:
             raise Mismatch(self.name, doing, f"BambooHR answered with person {row.get('id')}")
         return row
 
-    def everybody(self) -> Iterator[Row]:
-        """All rows of the dataset, counted against the total it states."""
-        number, seen, total = 1, set[str](), 0
-        while True:
-            page = self.page(number, self.options.page_size)
-            rows, total = [self.named(row["fields"]) for row in page["data"]], page["meta"]["totalItems"]
-            seen |= {str(row.get("id")) for row in rows}
-            yield from rows
-            if number >= page["meta"]["totalPages"]:
-                break
-            number += 1
-        if len(seen) != total:
-            why = f"{len(seen)} different people came of {total}: HR changed while it was read, or pages are missing"
-            raise Retryable(self.name, "read people", why, "Run again.")
+    def everybody(self, kept: Kept) -> List:
+        """All rows of the dataset, as of the moment at which the first page came."""
 
-    def page(self, number: int, size: int) -> Any:
+        def ask(number: int) -> Page:
+            answer = self.answered(number, self.options.page_size)
+            kept.begin(server_time(answer).isoformat())
+            page = self.checked(answer, number)
+            return Page(self.table(self.rows(page)), page["meta"]["totalItems"], page["meta"]["totalPages"])
+
+        def settle(tables: list[pa.Table]) -> list[pa.Table]:
+            return self.settled(tables, kept)
+
+        return List(self.name, "read people", "id", ask, self.options.parallel, settle, self.http.sleep)
+
+    def settled(self, tables: list[pa.Table], kept: Kept) -> list[pa.Table]:
+        """BambooHR's pages are each of their own moment: with somebody come or gone they do not fit together; who was
+        changed is read again."""
+        actions = self.actions(datetime.fromisoformat(kept.moment) - A_BREATH)
+        known = {key for table in tables for key in table["id"].to_pylist()} if actions else set()
+        if strangers := [key for key, action in actions.items() if action != UPDATED or key not in known]:
+            raise Moved(f"{len(strangers)} people came or went")
+        return laid_over(tables, "id", pa.concat_tables(self.people(list(actions))))
+
+    def people(self, ids: Sequence[str]) -> list[pa.Table]:
+        """These people, out of the dataset."""
+        groups = [ids[at : at + AT_ONCE] for at in range(0, len(ids), AT_ONCE)]
+        listed = (",".join("'{}'".format(each.replace("'", "''")) for each in group) for group in groups)
+        pages = [self.page(1, AT_ONCE, f"{self.theirs('id')} in ({group})") for group in listed]
+        return [self.table(self.rows(page)) for page in pages] or [self.table([])]
+
+    def page(self, number: int, size: int, filter: str = "") -> Any:
         """One page, ordered by id so that pages neither overlap nor leave a gap."""
-        names = [self.options.dataset_fields.get(field, field) for field in self.fields]
-        order = f"{self.options.dataset_fields.get('id', 'id')} asc"
-        body = {"fields": names, "orderBy": order, "page": number, "pageSize": size}
+        return self.checked(self.answered(number, size, filter), number)
+
+    def answered(self, number: int, size: int, filter: str = "") -> httpx.Response:
+        names, order = [self.theirs(field) for field in self.fields], f"{self.theirs('id')} asc"
+        body: Row = {"fields": names, "orderBy": order, "page": number, "pageSize": size}
+        body |= {"filter": filter} if filter else {}
         doing = f"read people, page {number}"
-        page = self.http.json("POST", "/api/v2/datasets/employee/data", doing=doing, json=body)
+        return self.http.request("POST", "/api/v2/datasets/employee/data", doing=doing, reads=True, json=body)
+
+    def checked(self, answer: httpx.Response, number: int) -> Any:
+        doing = f"read people, page {number}"
+        page = self.http.body(answer, doing)
         if not is_page(page):
             raise Refused(self.name, doing, "the answer is no page of a dataset", "Check options.url.")
         return page
+
+    def theirs(self, field: str) -> str:
+        """A field's name in the dataset."""
+        return self.options.dataset_fields.get(field, field)
+
+    def rows(self, page: Any) -> list[Row]:
+        return [self.named(row["fields"]) for row in page["data"]]
 
     def named(self, fields: Row) -> Row:
         """A dataset's row under the mapping's names."""
         ours = {theirs: field for field, theirs in self.options.dataset_fields.items()}
         return {ours.get(name, name): value for name, value in fields.items()}
 
-    def refuse_hidden(self, rows: list[Row]) -> None:
+    def refuse_hidden(self, tables: list[pa.Table]) -> None:
         """Refuse a feed in which a mapped field is hidden for everybody: hidden is not empty."""
-        everywhere = [f for f in self.fields if rows and all(f in hidden(row, [f]) for row in rows)]
-        if everywhere:
+        if everywhere := hidden_of_all(tables):
             raise self.hidden_fields(everywhere, "read people")
 
     def hidden_fields(self, fields: list[str], doing: str) -> Refused:
@@ -225,15 +272,13 @@ class BambooHr:
         return Refused(self.name, doing, f"BambooHR does not show {', '.join(fields)}", todo, 403)
 
     def frame(self, rows: list[Row]) -> pd.DataFrame:
-        """Rows as text; what is hidden in one row alone is named in UNREADABLE."""
-        cells = [[text(row.get(field)) for field in self.fields] for row in rows]
-        index = pd.RangeIndex(2, 2 + len(rows), name="row")
-        frame = pd.DataFrame(cells, index=index, columns=self.fields, dtype="string")
-        gaps = [", ".join(hidden(row, self.fields)) for row in rows]
-        if any(gaps):
-            frame[UNREADABLE] = pd.array([f"permission to see {gap}" if gap else None for gap in gaps], dtype="string")
-        frame.attrs = {"source": "BambooHR"}
-        return frame
+        """Rows as text."""
+        return frame_of([self.table(rows)], "BambooHR")
+
+    def table(self, rows: list[Row]) -> pa.Table:
+        """Rows as columns of text; what is hidden in one row is named in UNREADABLE."""
+        cells = [[*(text(row.get(field)) for field in self.fields), unseen(hidden(row, self.fields))] for row in rows]
+        return table_of([*self.fields, UNREADABLE], cells)
 
 
 def is_page(found: Any) -> bool:

@@ -20,6 +20,7 @@ from connectors.hr.batches import different
 from connectors.hr.kept import Kept
 
 TRIES = 3
+PAUSE = 2.0  # seconds for HR to hold still
 LONG = 5
 """Pages from which a list is long: its progress is told, and its pages are kept."""
 PACE = 5.0  # seconds between two lines on the progress
@@ -55,19 +56,21 @@ class List(NamedTuple):
     """Pages asked for at the same time; the source's limits hold for them together."""
     settle: Callable[[Tables], Tables] = list
     """Looks at the whole once more where it took several pages; raises Moved."""
+    sleep: Callable[[float], None] = time.sleep
 
 
 def whole(what: List, kept: Kept) -> Tables:
     """All pages, in order. Retryable where HR never held still."""
-    why = ""
-    for _ in range(TRIES):
+    for tried in range(1, TRIES + 1):
         try:
             return once(what, kept)
         except Moved as moved:
-            why = str(moved)
-            LOG.warning("%s: %s; reading again", what.source, why)
+            why = f"{moved}: HR changed while it was read, or pages are missing"
             kept.forget()
-    raise Retryable(what.source, what.doing, f"{why}: HR changed while it was read, or pages are missing", "Run again.")
+        if tried < TRIES:
+            LOG.info("%s: %s; reading again", what.source, why)
+            what.sleep(PAUSE)
+    raise Retryable(what.source, what.doing, why, "Run again.")
 
 
 def once(what: List, kept: Kept) -> Tables:
