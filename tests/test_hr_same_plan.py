@@ -53,6 +53,7 @@ DIFFERENCES: dict[str, tuple[Differs, ...]] = {
         Differs("manager_id", PRIYA, "", "contractors have no manager there"),
     ),
     "keka": (Differs("country", EVERYBODY, "", NO_COUNTRY),),
+    "zoho_people": (Differs("country", EVERYBODY, "", NO_COUNTRY),),
     "successfactors": (),
     "csv": (
         Differs("country", EVERYBODY, "", "the sample's file has no such column"),
