@@ -24,6 +24,8 @@ WHOLE = "row"
 """What Held names as the field where the row as a whole is wrong."""
 NEEDED = ("employee_id", "given_name", "family_name")
 """Attributes without which a row is held."""
+EARLIEST = pd.Timestamp("1900-01-01")
+"""A date before it is none, though it may be written like one: 0018-05-31 was once 31.05.18."""
 
 
 class FeedError(Exception):
@@ -156,7 +158,8 @@ def with_dates(texts: pd.DataFrame, formats: tuple[str, ...]) -> pd.DataFrame:
 
 
 def dates_of(texts: pd.Series, formats: tuple[str, ...]) -> pd.Series:
-    """Each text by the first format that fits it whole; every distinct text is parsed once."""
+    """Each text by the first format that fits it whole, unless it is before EARLIEST; every distinct text is parsed
+    once."""
     codes, words = pd.factorize(texts)
     left, found = pd.Series(words, dtype="string"), pd.Series(pd.NaT, range(len(words)), dtype="datetime64[s]")
     for form in formats:
@@ -164,7 +167,7 @@ def dates_of(texts: pd.Series, formats: tuple[str, ...]) -> pd.Series:
             found = found.fillna(pd.to_datetime(left, format=form, errors="coerce").astype("datetime64[s]"))
         except (ValueError, TypeError) as error:
             raise FeedError(f"dates: {form!r} is no usable date format ({error}); write it like %d/%m/%Y") from None
-    return found.reindex(codes).set_axis(texts.index)
+    return found.where(found >= EARLIEST).reindex(codes).set_axis(texts.index)
 
 
 def problems_in(
