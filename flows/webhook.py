@@ -23,6 +23,7 @@ from flows.webhook_site import Sites
 def app_of(settings: Settings) -> Starlette:
     """The app, with the dispatcher and the poll at work as long as it is served."""
     sites, room = Sites(settings), Backroom()
+    sites.signals(sites.site.rules.company.hr)  # connected now, not while the first call waits
     app = Door(sites.signals, Inbox(sites.site.db, room.wake), settings.home).app()
     app.router.lifespan_context = before(room)
     return app

@@ -15,6 +15,7 @@ from connectors.errors import ConnectorError
 from flows import notify
 from flows.daily_sync import ask
 from flows.due import Started, check_sso, leavers, start
+from flows.knock import knock
 from flows.record import signals, snapshots
 from flows.record.tables import SignalRow
 from flows.signalled import Look, look
@@ -77,6 +78,7 @@ async def take_up(site: Site, rows: Sequence[SignalRow], moment: datetime) -> No
     await asyncio.to_thread(note_effects, site, rows, seen.effects, set(who["person_id"]))
     await ask(site, seen.waits)
     started = await start(who, None, BY, once=word(rows)) if len(who) else []
+    knock(site.settings.home)
     await asyncio.to_thread(settle, site, rows, seen, started, later)
 
 
@@ -100,11 +102,14 @@ def word(rows: Sequence[SignalRow]) -> str:
 def note_effects(site: Site, rows: Sequence[SignalRow], effects: pd.DataFrame, who: set[str]) -> None:
     """What is taken away on a signal's account, before it is, so that the next look weighs it."""
     mine = effects[effects["person_id"].isin(who)]
-    lines: list[list[str]] = [list(map(str, line)) for line in mine.to_numpy().tolist()]
-    with site.db.writing():
-        for row in rows:
-            if new := [line for line in lines if line[0] in row.people and line not in row.effects]:
-                signals.weigh(site.db, row.id or 0, [*row.effects, *new])
+    lines: dict[str, list[list[str]]] = {}
+    for line in mine.to_numpy().tolist():
+        lines.setdefault(str(line[0]), []).append(list(map(str, line)))
+    noted = {}
+    for row in rows:
+        if new := [line for each in row.people for line in lines.get(each, ()) if line not in row.effects]:
+            noted[row.id or 0] = [*row.effects, *new]
+    signals.weigh(site.db, noted)
 
 
 def settle(
@@ -113,34 +118,42 @@ def settle(
     """Each signal is done, or is put off with the reason."""
     begun = {each.person_id: f"{each.flow} {each.run_id}" for each in started if each.run_id}
     busy = {each.person_id for each in started if not each.run_id}
-    said = seen.said | begun
+    said, waits = seen.said | begun, {**later, **seen.unread}
+    done: dict[int, str] = {}
+    whens: dict[int, tuple[datetime, str]] = {}
+    again: list[tuple[SignalRow, str]] = []
+    for row in rows:
+        if why := next((waits[each] for each in row.people if each in waits), None):
+            again.append((row, why))
+        elif busy & set(row.people):
+            whens[row.id or 0] = datetime.now(UTC) + BUSY, "a run is under way"
+        elif row.tries < LOOKS and any("no record" in said.get(each, "") for each in row.people):
+            again.append((row, "HR has no record of them yet"))
+        else:
+            results = [f"{each}: {said.get(each, 'the same human as another record')}" for each in row.people[:20]]
+            done[row.id or 0] = "; ".join(results)
     with site.db.writing():
-        for row in rows:
-            waits = [each for each in row.people if each in seen.unread or each in later]
-            if waits:
-                why = seen.unread.get(waits[0]) or later.get(waits[0]) or ""
-                put_off(site, row, why)
-            elif busy & set(row.people):
-                signals.put_off(site.db, [row.id or 0], datetime.now(UTC) + BUSY, "a run is under way")
-            elif row.tries < LOOKS and any("no record" in said.get(each, "") for each in row.people):
-                put_off(site, row, "HR has no record of them yet")
-            else:
-                results = [f"{each}: {said.get(each, 'the same human as another record')}" for each in row.people]
-                signals.finish(site.db, [row.id or 0], "; ".join(results[:20]))
+        signals.finish(site.db, done)
+        signals.put_off(site.db, whens)
+        put_off(site, again)
 
 
 def try_again(site: Site, rows: Sequence[SignalRow], why: str) -> None:
     """Put all of them off."""
     with site.db.writing():
-        for row in rows:
-            put_off(site, row, why)
+        put_off(site, [(row, why) for row in rows])
 
 
-def put_off(site: Site, row: SignalRow, why: str) -> None:
+def put_off(site: Site, rows: Sequence[tuple[SignalRow, str]]) -> None:
     """Try again later; not where the daily sync has read everybody since, and starts them itself."""
     last = snapshots.latest_row(site.db, site.rules.company.hr)
-    if last and last.seen_at > row.received_at + LONGEST and row.tries:
-        signals.finish(site.db, [row.id or 0], f"left to the daily sync, which has read HR since ({why})")
-        return
-    wait = min(LONGEST, FIRST * 2 ** min(row.tries, 10))
-    signals.put_off(site.db, [row.id or 0], datetime.now(UTC) + wait, why)
+    done: dict[int, str] = {}
+    whens: dict[int, tuple[datetime, str]] = {}
+    for row, why in rows:
+        if last and last.seen_at > row.received_at + LONGEST and row.tries:
+            done[row.id or 0] = f"left to the daily sync, which has read HR since ({why})"
+        else:
+            wait = min(LONGEST, FIRST * 2 ** min(row.tries, 10))
+            whens[row.id or 0] = datetime.now(UTC) + wait, why
+    signals.finish(site.db, done)
+    signals.put_off(site.db, whens)

@@ -41,7 +41,7 @@ def hear(lives: Lives, *ids: str) -> Look:
     note_effects(site, rows, seen.effects, set(seen.who["person_id"]))
     for person, flow in zip(seen.who["person_id"], seen.who["flow"], strict=True):
         lives.run(flow, person, moment)
-    signals.finish(site.db, [row.id or 0 for row in rows], "done")
+    signals.finish(site.db, {row.id or 0: "done" for row in rows})
     return seen
 
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 import pandas as pd
-from sqlalchemy import delete, update
+from sqlalchemy import ColumnElement, Table, bindparam, delete, update
 from sqlmodel import col, select
 
 from flows.record import facts, snapshots
-from flows.record.database import IN_ONE_QUERY, Database, now
+from flows.record.database import Database, now
 from flows.record.tables import FactRow, SignalRow
 from mappings.people import tidy
 
+TABLE: Table = SignalRow.__table__  # type: ignore[attr-defined]  # SQLModel does not say so
 KEPT = timedelta(days=90)
 """How long a signal that is done is kept, and a delivery told from its replay where the vendor signs no time."""
 
@@ -68,28 +70,32 @@ def number_open(db: Database) -> int:
         return len(session.exec(select(SignalRow.id).where(col(SignalRow.done_at).is_(None))).all())
 
 
-def finish(db: Database, ids: Iterable[int], result: str) -> None:
-    """They are done, and this came of it."""
-    change(db, ids, {"done_at": now(), "result": result})
+def finish(db: Database, results: Mapping[int, str]) -> None:
+    """These are done; id -> what came of it."""
+    done = now()
+    change(db, {each: {"done_at": done, "result": result} for each, result in results.items()})
 
 
-def weigh(db: Database, signal_id: int, effects: list[list[str]]) -> None:
-    """What its runs take away, noted before they are started."""
-    change(db, [signal_id], {"effects": effects})
+def weigh(db: Database, effects: Mapping[int, list[list[str]]]) -> None:
+    """id -> what its runs take away, noted before they are started."""
+    change(db, {each: {"effects": rows} for each, rows in effects.items()})
 
 
-def put_off(db: Database, ids: Iterable[int], until: datetime, why: str) -> None:
-    """They are tried again then."""
-    change(db, ids, {"next_try": until, "result": why, "tries": SignalRow.tries + 1})
+def put_off(db: Database, whens: Mapping[int, tuple[datetime, str]]) -> None:
+    """These are tried again; id -> then, and why."""
+    tries = TABLE.c.tries + 1
+    change(db, {each: {"next_try": then, "result": why} for each, (then, why) in whens.items()}, tries=tries)
 
 
-def change(db: Database, ids: Iterable[int], values: Mapping[str, object]) -> None:
-    """Set columns of these signals."""
+def change(db: Database, values: Mapping[int, Mapping[str, object]], **of_all: ColumnElement[int]) -> None:
+    """id -> columns to set, the same of each: one quick statement, since who answers HR waits for the lock."""
+    if not values:
+        return
+    names: dict[str, ColumnElement[Any]] = {name: bindparam(f"new_{name}") for name in next(iter(values.values()))}
+    wanted = update(TABLE).where(TABLE.c.id == bindparam("which")).values(**names, **of_all)
+    rows = [{"which": key} | {f"new_{name}": value for name, value in row.items()} for key, row in values.items()]
     with db.writing() as session:
-        wanted = sorted(ids)
-        for at in range(0, len(wanted), IN_ONE_QUERY):
-            part = wanted[at : at + IN_ONE_QUERY]
-            session.execute(update(SignalRow).where(col(SignalRow.id).in_(part)).values(**values))
+        session.execute(wanted, rows)
 
 
 def effects_since(db: Database, moment: datetime) -> pd.DataFrame:
