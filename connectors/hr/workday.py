@@ -11,19 +11,23 @@ Current Staffing Information, which the WSDL names.)
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+import json
 from datetime import UTC, date, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 from lxml.etree import _Element as Element
 from pydantic import Field, SecretStr, field_validator
 
 from connectors.base import Outcome
-from connectors.errors import Mismatch, Refused, Retryable
+from connectors.errors import Mismatch, Refused
+from connectors.hr.batches import frame_of, hidden_of_all, laid_over, table_of, unseen
+from connectors.hr.kept import Kept, reading
+from connectors.hr.paging import List, Page, whole
 from connectors.hr.workday_columns import COLUMNS, LEAVING, SECTIONS, Reader, compiled, lacking
 from connectors.hr.workday_email import Emails
 from connectors.hr.workday_soap import NAMES, Soap, WorkdayHttp
@@ -35,6 +39,8 @@ from mappings.words import OneOrMore, Words
 
 MOST_PER_PAGE = 999
 """The maximum of Response_Filter's Count."""
+WORKERS = ".//wd:Response_Data/wd:Worker"
+Cells = dict[str, str | None]
 AT_ONCE = 100
 """People asked for by id in one call."""
 NOBODY = "is not a valid ID value"
@@ -78,9 +84,8 @@ def connect(name: str, rules: HrSource, options: Options, around: Surroundings, 
         raise Refused(name, f"hr/{name}.yaml", why, "Mend the name, or say its XPath under options.columns.")
     http = WorkdayHttp(name, client(options.url), around, "options.url")
     wsdl = options.wsdl or f"{options.url.rstrip('/')}?wsdl"
-    return Workday(
-        name, rules, options, Soap(http, options.url, wsdl, options.user, options.password.get_secret_value())
-    )
+    soap = Soap(http, options.url, wsdl, options.user, options.password.get_secret_value())
+    return Workday(name, rules, options, soap, around.keep)
 
 
 class View(NamedTuple):
@@ -100,8 +105,8 @@ class Workday:
     pace = timedelta(minutes=10)
     """Two short lists each time; Workday publishes no number."""
 
-    def __init__(self, name: str, rules: HrSource, options: Options, soap: Soap) -> None:
-        self.name, self.rules, self.options, self.soap = name, rules, options, soap
+    def __init__(self, name: str, rules: HrSource, options: Options, soap: Soap, keep: Path | None = None) -> None:
+        self.name, self.rules, self.options, self.soap, self.keep = name, rules, options, soap, keep
         self.fields = list(dict.fromkeys(columns_of(rules).values()))
 
     @cached_property
@@ -112,16 +117,18 @@ class Workday:
     def check(self) -> str:
         """2 calls and the WSDL."""
         root = self.page(View(self.moment()), 1, 1, "read one person")
-        for worker in root.iterfind(".//wd:Response_Data/wd:Worker", NAMES):
-            self.refuse_hidden([lacking(worker)])
+        for worker in root.iterfind(WORKERS, NAMES):
+            self.refuse_hidden(lacking(worker))
         total = root.findtext(".//wd:Response_Results/wd:Total_Results", "0", NAMES)
         return f"Workday {self.soap.version}: {total} people, employees and contingent workers"
 
     def read(self) -> pd.DataFrame:
         """1 call, and 1 for each 999 people, and those with something ahead; Retryable where pages are missing."""
-        now = self.moment()
-        future = ({"Effective_From": now, "Effective_Through": f"{self.ahead(now)}T23:59:59Z"},)
-        return self.frame(self.joined(View(now), View(now, self.ahead(now), changed=future)))
+        question = json.dumps([self.rules.fields, self.options.model_dump(mode="json", exclude={"password"})])
+        with reading(self.keep, question) as kept:
+            now = kept.moment or kept.begin(self.moment())
+            future = ({"Effective_From": now, "Effective_Through": f"{self.ahead(now)}T23:59:59Z"},)
+            return self.frame(self.joined(View(now), View(now, self.ahead(now), changed=future), kept))
 
     def read_one(self, employee_id: str) -> pd.DataFrame:
         """3 calls."""
@@ -133,10 +140,8 @@ class Workday:
         from_ = f"{since.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
         ranges = ({"Updated_From": from_, "Updated_Through": now}, {"Effective_From": from_, "Effective_Through": now})
         view = View(now, self.ahead(now), changed=ranges)
-        found = [
-            worker.findtext("wd:Worker_Reference/wd:ID[@wd:type='WID']", "", NAMES) for worker in self.workers(view)
-        ]
-        return self.frame(self.people(tuple(dict.fromkeys(found)), now))
+        found = [str(each) for table in self.tables(view) for each in table["WID"].to_pylist()]
+        return self.frame(self.people(tuple(found), now))
 
     def write_work_email(self, employee_id: str, address: str, instead_of: str = "") -> Outcome:
         """2 to 4 calls. No other address of the person is lost."""
@@ -161,11 +166,11 @@ class Workday:
 
     def emails(self, employee_id: str, doing: str) -> Emails:
         """All addresses of a person. Refused where there is no such person, or contact data may not be seen."""
-        workers = list(self.found(View(self.moment(), ids=(employee_id,))))
+        workers = self.workers(View(self.moment(), ids=(employee_id,)), doing)
         if not workers:
             raise Refused(self.name, doing, "Workday has nobody with this id", status=404)
         if "Personal_Data" in lacking(workers[0]):
-            self.refuse_hidden([["Personal_Data"]])
+            self.refuse_hidden(["Personal_Data"])
         return Emails.of(workers[0])
 
     # what is asked
@@ -183,42 +188,39 @@ class Workday:
     def ahead(self, now: str) -> date:
         return date.fromisoformat(now[:10]) + timedelta(days=self.options.ahead_days)
 
-    def people(self, ids: tuple[str, ...], now: str) -> list[dict[str, str]]:
-        """Rows of these people, as of `read`."""
+    def people(self, ids: tuple[str, ...], now: str) -> pa.Table:
+        """These people, as of `read`."""
         groups = [ids[at : at + AT_ONCE] for at in range(0, len(ids), AT_ONCE)]
-        return [r for some in groups for r in self.joined(View(now, ids=some), View(now, self.ahead(now), some))]
+        found = [self.joined(View(now, ids=some), View(now, self.ahead(now), some)) for some in groups]
+        return pa.concat_tables(found or [self.table([])])
 
-    def found(self, view: View) -> Iterator[Element]:
-        """As `workers`; nobody where Workday says that there is no such id."""
+    def workers(self, view: View, doing: str) -> list[Element]:
+        """A few workers, asked for by id; none where Workday says that there is no such id."""
         try:
-            yield from self.workers(view)
+            root = self.page(view, 1, AT_ONCE, doing)
         except Refused as error:
-            if not (view.ids and NOBODY in error.why):
-                raise
+            if view.ids and NOBODY in error.why:
+                return []
+            raise
+        return list(root.iterfind(WORKERS, NAMES))
 
-    def workers(self, view: View) -> Iterator[Element]:
-        """All workers of a view, page by page, counted against the total that Workday states."""
+    def tables(self, view: View, kept: Kept | None = None) -> list[pa.Table]:
+        """All workers of a view, page by page; nobody where Workday says that there is no such id. Refused where a part
+        is hidden of everybody, for hidden is not empty."""
         doing = f"read people as of {view.on or 'today'}"
-        first = self.page(view, 1, self.options.page_size, doing)
-        results = first.find(".//wd:Response_Results", NAMES)
-        stated = {name: self.number(results, name, doing) for name in ("Total_Results", "Total_Pages")}
-        seen = set[str]()
-        for root in self.pages(view, first, stated["Total_Pages"], doing):
-            for worker in root.iterfind(".//wd:Response_Data/wd:Worker", NAMES):
-                seen.add(worker.findtext("wd:Worker_Reference/wd:ID[@wd:type='WID']", "", NAMES))
-                yield worker
-        if len(seen) != stated["Total_Results"]:
-            why = f"{len(seen)} different people came of {stated['Total_Results']}: pages are missing"
-            raise Retryable(self.name, doing, why, "Run again.")
+        if view.ids:
+            found = [self.table(self.workers(view, doing))]
+        else:
+            what = List(self.name, doing, "WID", partial(self.asked, view, doing), self.options.parallel)
+            found = whole(what._replace(sleep=self.soap.http.sleep), kept or Kept(None, ""))
+        self.refuse_hidden(hidden_of_all(found))
+        return found
 
-    def pages(self, view: View, first: Element, last: int, doing: str) -> Iterator[Element]:
-        """The pages after the first a few at a time, so that no more than these are held."""
-        yield first
-        many = self.options.parallel
-        with ThreadPoolExecutor(many) as pool:
-            for start in range(2, last + 1, many):
-                turn = range(start, min(start + many, last + 1))
-                yield from pool.map(lambda number: self.page(view, number, self.options.page_size, doing), turn)
+    def asked(self, view: View, doing: str, number: int) -> Page:
+        root = self.page(view, number, self.options.page_size, doing)
+        results = root.find(".//wd:Response_Results", NAMES)
+        total, last = (self.number(results, name, doing) for name in ("Total_Results", "Total_Pages"))
+        return Page(self.table(list(root.iterfind(WORKERS, NAMES))), total, last)
 
     def page(self, view: View, number: int, size: int, doing: str) -> Element:
         filters: dict[str, Any] = {"As_Of_Entry_DateTime": view.entered, "Page": number, "Count": size}
@@ -239,44 +241,39 @@ class Workday:
 
     # what becomes of it
 
-    def joined(self, today: View, ahead: View) -> list[dict[str, str]]:
-        """Today's rows, with future hires, rehires and announced ends out of the look ahead."""
-        rows = {row["WID"]: row for row in self.rows(self.found(today))}
-        for later in self.rows(self.found(ahead)):
-            now = rows.get(later["WID"])
-            if now is None or (now["Status"] == "Terminated" and later["Hire_Date"] > now["Last_Day"]):
-                rows[later["WID"]] = later
-            elif now["Status"] != "Terminated" and later["Status"] == "Terminated":
-                rows[later["WID"]] = now | {name: later[name] for name in LEAVING}
-        return list(rows.values())
+    def joined(self, today: View, ahead: View, kept: Kept | None = None) -> pa.Table:
+        """Today's people, with future hires, rehires and announced ends out of the look ahead."""
+        now = pa.concat_tables(self.tables(today, kept))
+        later = pa.concat_tables(self.tables(ahead, kept))
+        held = now.filter(pc.is_in(now["WID"], value_set=later["WID"].combine_chunks()))
+        known = {row["WID"]: row for row in held.to_pylist()}
+        news = [news for row in later.to_pylist() if (news := ahead_of(known.get(row["WID"]), row))]
+        return pa.concat_tables(laid_over([now], "WID", pa.Table.from_pylist(news, now.schema)))
 
-    def rows(self, workers: Iterable[Element]) -> Iterator[dict[str, str]]:
-        """Their texts; Refused where a part is hidden of everybody, for hidden is not empty."""
-        gaps = []
-        for worker in workers:
-            gaps.append(lacking(worker))
-            row = self.reader.row(worker)
-            worker.clear()
-            yield row | {UNREADABLE: ", ".join(gaps[-1])}
-        self.refuse_hidden(gaps)
+    def table(self, workers: list[Element]) -> pa.Table:
+        """Workers as columns of text; what is hidden of one is named in UNREADABLE."""
+        columns = list(self.reader.finds)
+        rows = [(self.reader.row(worker), unseen(lacking(worker))) for worker in workers]
+        return table_of([*columns, UNREADABLE], [[*(row[name] or None for name in columns), gap] for row, gap in rows])
 
-    def refuse_hidden(self, gaps: list[list[str]]) -> None:
-        hidden = [part for part in SECTIONS if gaps and all(part in gap for gap in gaps)]
+    def refuse_hidden(self, hidden: list[str]) -> None:
         if hidden:
-            domains = "; ".join(SECTIONS[part] for part in hidden)
+            domains = "; ".join(SECTIONS[part] for part in SECTIONS if part in hidden)
             todo = f"Give the user's security group Get on {domains}, and activate the pending changes."
             raise Refused(self.name, "read people", f"Workday does not show {', '.join(hidden)}", todo, 403)
 
-    def frame(self, rows: list[dict[str, str]]) -> pd.DataFrame:
-        """Rows as text; what is hidden in one alone is named in UNREADABLE."""
-        index = pd.RangeIndex(2, 2 + len(rows), name="row")
-        cells = [[row[name] or None for name in self.fields] for row in rows]
-        frame = pd.DataFrame(cells, index=index, columns=self.fields, dtype="string")
-        gaps = [f"permission to see {row[UNREADABLE]}" if row[UNREADABLE] else None for row in rows]
-        if any(gaps):
-            frame[UNREADABLE] = pd.array(gaps, dtype="string")
-        frame.attrs = {"source": "Workday"}
-        return frame
+    def frame(self, people: pa.Table) -> pd.DataFrame:
+        """The mapped columns."""
+        return frame_of([people.select([*self.fields, UNREADABLE])], "Workday")
+
+
+def ahead_of(now: Cells | None, later: Cells) -> Cells | None:
+    """What of the look ahead counts today: all of a future hire or rehire, of others an announced end."""
+    if now is None or (now["Status"] == "Terminated" and (later["Hire_Date"] or "") > (now["Last_Day"] or "")):
+        return later
+    if now["Status"] != "Terminated" and later["Status"] == "Terminated":
+        return now | {name: later[name] for name in LEAVING}
+    return None
 
 
 SHOWN = {
