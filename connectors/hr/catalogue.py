@@ -57,7 +57,7 @@ def source(
         options = module.Options.model_validate(filled(rules.options, values))
     except ValidationError as error:
         wrong = error.errors(include_url=False, include_context=False)
-        place = where(folder, name, str(wrong[0]["loc"][-1]))
+        place = where(folder, name, str(["options", *wrong[0]["loc"]][-1]))
         raise Refused(name, place, "; ".join(describe(module.Options, each) for each in wrong)) from None
     turns = Turns(f"hr-{name}", rules.limits, shelf or Memory(), urgent) if rules.limits else None
     found: Source = module.connect(name, rules, options, Surroundings(secrets, turns, keep), folder)
