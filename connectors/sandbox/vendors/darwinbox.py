@@ -58,6 +58,8 @@ class Darwinbox(StaffTwin):
         "lingers": (False, True),
         "undated": (False, True),
         "silent": (False, True),
+        "refusal": ("", "You have no access to this employee data"),
+        "empty": (False, True),
     }
     unseen = ""
     """A population's field that is not in its dataset."""
@@ -67,6 +69,10 @@ class Darwinbox(StaffTwin):
     """Whether the datasets have no latest_modified_timestamp."""
     silent = False
     """Whether nobody found is an empty list, and not status 0 with a message."""
+    refusal = ""
+    """What the employee master says, with 200, in place of people."""
+    empty = False
+    """Whether it shows nobody at all."""
 
     def make_tables(self) -> dict[str, Table]:
         return super().make_tables() | {"tokens": Table("tokens", {}), "left": Table("left", {})}
@@ -127,7 +133,9 @@ class Darwinbox(StaffTwin):
         population = DATASETS.get(str(asked.get("datasetKey")))
         if not population:
             raise Rejection(self.problem(200, "Invalid datasetKey"))
-        rows = self.dataset(call, population)
+        if self.refusal:
+            raise Rejection(self.problem(200, self.refusal))
+        rows = [] if self.empty else self.dataset(call, population)
         if "employee_ids" in asked:
             rows = [row for row in rows if row["id"] in asked["employee_ids"]]
         elif "last_modified" in asked:
