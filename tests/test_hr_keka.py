@@ -9,26 +9,14 @@ import pytest
 from connectors.errors import Refused, Retryable
 from connectors.hr.base import Changes, Signals, Source, WriteBack
 from mappings.feed import UNREADABLE, people_of
+from tests.hr_described import KEKA, described
 from tests.hr_house import connected, expected, now, people, told
-from tests.vendor_specs import SPECS, Description, Differs, hold
-
-FILE = "keka/keka-core-hr-apievangelist2026.json"
-ASKED = ("pageNumber", "pageSize", "lastModified")
-
-
-def amend(document: dict[str, Any]) -> None:
-    """The copy has the base in the server and in the paths, and lost the parameters of the list (unverified)."""
-    del document["security"]  # openapi-core does not know OAuth 2; the header is checked by hand
-    document["servers"][0]["url"] = "https://your-company.keka.com"
-    listed = document["paths"]["/api/v1/hris/employees"]["get"]
-    listed["parameters"] = [{"name": name, "in": "query", "schema": {"type": "string"}} for name in ASKED]
+from tests.vendor_specs import Description, Differs, hold
 
 
 @pytest.fixture(scope="module")
 def published() -> Description:
-    if not (SPECS / FILE).exists():
-        pytest.skip(f"../shared/specs/{FILE} is not here")
-    return Description(FILE, amend)
+    return described(KEKA)
 
 
 @pytest.fixture

@@ -13,12 +13,11 @@ from connectors.base import Outcome
 from connectors.errors import Refused, Retryable
 from connectors.hr.base import Changes, NotBelieved, Signals, Source, WriteBack
 from mappings.feed import UNREADABLE, people_of
+from tests.hr_described import PERSONIO, described
 from tests.hr_house import connected, expected, letter_box, now, people, told
-from tests.vendor_specs import SPECS, Differs, described, hold
+from tests.vendor_specs import SPECS, Differs, hold
 
-FILES = ("personio/personio-v1-personnel.json", "personio/personio-v1-auth.json")
-LISTS = "GET /company/employees"
-"""Its answer is described as one object and exemplified as a list; that of one employee is checked."""
+FILES = (PERSONIO, "personio/personio-v1-auth.json")
 TOKEN = "personio-webhook-token-of-the-sandbox"
 ADDRESS = "mia.schneider@juniperfinch.example"
 
@@ -45,7 +44,6 @@ def made(sandbox: Any, **options: object) -> Any:
         under="/personio",
         headers=bearer,
         besides="POST /v1/auth",
-        wrong_answers=LISTS,
     )
     return found
 

@@ -21,7 +21,7 @@ from pydantic import Field, SecretStr
 
 from connectors.auth import below
 from connectors.errors import Refused, Retryable
-from connectors.fields import text
+from connectors.fields import listing, text
 from connectors.hr.base import Delivery, Reply
 from connectors.hr.records import Row, Writable, answered, envelope
 from connectors.hr.renewal import Grant, Renewal
@@ -165,7 +165,7 @@ class Gusto(Writable):
 
 def known(row: Row, kind: str) -> Row:
     """A person with `kind` and with `last_day`: that of the last termination, unless the person came back after it."""
-    ends = [each for each in row.get("terminations") or () if isinstance(each, dict) and each.get("effective_date")]
+    ends = [each for each in listing(row.get("terminations")) if isinstance(each, dict) and each.get("effective_date")]
     last = max(ends, key=lambda each: str(each["effective_date"]), default={})
     back = last.get("active") is True and row.get("terminated") is False
     return {

@@ -25,7 +25,7 @@ from connectors.fields import pick
 from connectors.hr.records import Records, Row, answered, parts
 from connectors.http import Http, client
 from connectors.logins import Login, Place
-from connectors.pages import Numbered, Params, walk
+from connectors.pages import Numbered, Params, listed, walk
 from connectors.surroundings import Surroundings
 from mappings.vocabulary import HrSource
 from mappings.words import Words
@@ -76,7 +76,8 @@ class Keka(Records):
     def check(self) -> str:
         """1 call."""
         body = self.page(EMPLOYEES, {"pageNumber": 1, "pageSize": 1}, "read employees")[1]
-        self.refuse_hidden(answered(self.http, pick(body, "data"), list, "data", "read employees"))
+        found = answered(self.http, pick(body, "data"), list, "data", "read employees")
+        self.refuse_hidden(listed(self.name, "read employees", found, ""))
         return f"Keka: {pick(body, 'totalRecords')} people, all {len(self.fields)} mapped fields readable"
 
     def everybody(self) -> Iterable[Row]:

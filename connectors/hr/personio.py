@@ -28,7 +28,7 @@ from connectors.hr.records import Row, Writable, answered, envelope, parts
 from connectors.hr.signatures import delivery, header, require_token
 from connectors.http import Http, client
 from connectors.logins import Login, Place
-from connectors.pages import Offset, Params, walk
+from connectors.pages import Offset, Params, listed, walk
 from connectors.surroundings import Surroundings
 from mappings.vocabulary import HrSource
 from mappings.words import Words
@@ -89,7 +89,8 @@ class Personio(Writable):
     def check(self) -> str:
         """1 call."""
         body = self.http.json("GET", EMPLOYEES, doing="read people", params=self.query({"limit": 1, "offset": 0}))
-        self.refuse_hidden(list(map(attributes, answered(self.http, pick(body, "data"), list, "data", "read people"))))
+        found = answered(self.http, pick(body, "data"), list, "data", "read people")
+        self.refuse_hidden(list(map(attributes, listed(self.name, "read people", found, ""))))
         total = pick(body, "metadata.total_elements")
         return f"Personio: {total} people, all {len(self.fields)} mapped fields readable"
 

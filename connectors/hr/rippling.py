@@ -24,7 +24,7 @@ from connectors.errors import Refused
 from connectors.fields import pick
 from connectors.hr.records import Records, Row, answered, parts
 from connectors.http import Http, client
-from connectors.pages import Link, Params, walk
+from connectors.pages import Link, Params, listed, walk
 from connectors.surroundings import Surroundings
 from mappings.vocabulary import HrSource
 from mappings.words import Words
@@ -67,7 +67,7 @@ class Rippling(Records):
         doing = "read workers"
         body = self.http.json("GET", "/workers/", doing=doing, params=self.query())
         rows = answered(self.http, pick(body, "results"), list, "results", doing)
-        self.refuse_hidden([self.whole(row, body, {}) for row in rows])
+        self.refuse_hidden([self.whole(row, body, {}) for row in listed(self.name, doing, rows, "")])
         return f"Rippling: workers can be read, all {len(self.fields)} mapped fields among them"
 
     def everybody(self) -> Iterable[Row]:
@@ -109,7 +109,11 @@ class Rippling(Records):
     def whole(self, row: Row, body: Any, names: Mapping[str, str]) -> Row:
         """A worker with the name of the place, and with what was redacted in the answer."""
         place = names.get(str(pick(row, "location.work_location_id")))
-        redacted = [each.get("name") for each in pick(body, "__meta.redacted_fields") or () if isinstance(each, dict)]
+        told = pick(body, "__meta.redacted_fields") or []
+        redacted = [pick(each, "name") for each in told] if isinstance(told, list) else [None]
+        if not all(isinstance(each, str) for each in redacted):
+            why = "the answer's redacted_fields name no fields: what is hidden could be taken for empty"
+            raise Refused(self.name, "read workers", why, "Tell the makers of Rollcall.")
         return {**row, PLACE: {"name": place}, HIDDEN: redacted}
 
     def one(self, employee_id: str, doing: str) -> Row | None:
