@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from urllib.parse import urlencode
 
-from connectors.sandbox.deliveries import Deliveries
+from connectors.sandbox.deliveries import Deliveries, Letter
 from connectors.sandbox.store import Row
 
 PRIVATE_KEY = "bamboohr-webhook-key-of-the-sandbox"
@@ -40,10 +40,16 @@ def made(asked: Row, number: int) -> Row:
 
 
 def tell(hook: Row, employee: str, action: str) -> None:
-    """Post what the webhook is to hear of; a create is told as created, then as updated."""
+    """Post what the webhook is to hear of."""
+    for letter in letters(hook, employee, action):
+        DELIVERIES.post(*letter)
+
+
+def letters(hook: Row, employee: str, action: str) -> Iterator[Letter]:
+    """The calls that say it; a create is told as created, then as updated."""
     for event in heard(hook, action):
         body, kind = written(hook, event, employee)
-        DELIVERIES.post(hook["url"], body, {"Content-Type": kind, **signed(body, str(int(time.time())))})
+        yield Letter(hook["url"], body, {"Content-Type": kind, **signed(body, str(int(time.time())))})
 
 
 def heard(hook: Row, action: str) -> Iterator[str]:

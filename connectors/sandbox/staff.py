@@ -6,12 +6,12 @@ People are kept under the names of `connectors.sandbox.company`; each twin shows
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from connectors.sandbox import company
-from connectors.sandbox.deliveries import Deliveries
+from connectors.sandbox.deliveries import Deliveries, Letter
 from connectors.sandbox.store import Index, Row, Table
 from connectors.sandbox.twin import Twin
 from connectors.sandbox.wire import Answer, Call, Rejection
@@ -86,9 +86,14 @@ class StaffTwin(Twin):
     def tell(self, call: Call, what: str, row: Row) -> None:
         """Send every webhook what the vendor would."""
         for hook in self.store["hooks"].rows.values() if call.store is self.store else ():
-            for event in [each for each in self.events(what, row) if self.wants(hook, each)]:
-                body = json.dumps(event, separators=(",", ":")).encode()
-                DELIVERIES.post(hook["url"], body, self.signed(hook, body))
+            for letter in self.letters(hook, what, row):
+                DELIVERIES.post(*letter)
+
+    def letters(self, hook: Row, what: str, row: Row) -> Iterator[Letter]:
+        """The calls that say it to a webhook."""
+        for event in [each for each in self.events(what, row) if self.wants(hook, each)]:
+            body = json.dumps(event, separators=(",", ":")).encode()
+            yield Letter(hook["url"], body, self.signed(hook, body))
 
     def events(self, what: str, row: Row) -> list[Row]:
         """The bodies that say it: what is `created` or `updated`."""

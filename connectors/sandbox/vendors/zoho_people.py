@@ -13,13 +13,14 @@ import re
 import secrets
 import time
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
+from connectors.sandbox.deliveries import Letter
 from connectors.sandbox.quotas import Limit, Meter
-from connectors.sandbox.staff import DELIVERIES, StaffTwin
+from connectors.sandbox.staff import StaffTwin
 from connectors.sandbox.store import Row, Table
 from connectors.sandbox.wire import Answer, Call, Rejection, Route, json_answer, route
 
@@ -278,11 +279,10 @@ class ZohoPeople(StaffTwin):
         call["hooks"].put(asked["url"], {"url": asked["url"], "parameters": asked.get("parameters") or {}})
         return json_answer(200, {})
 
-    def tell(self, call: Call, what: str, row: Row) -> None:
+    def letters(self, hook: Row, what: str, row: Row) -> Iterator[Letter]:
         """A form with the record's id and the parameters that were set; nothing signs it."""
-        for hook in self.store["hooks"].rows.values() if call.store is self.store else ():
-            body = urlencode({"recordId": row["id"], **hook["parameters"]}).encode()
-            DELIVERIES.post(hook["url"], body, {"Content-Type": "application/x-www-form-urlencoded"})
+        body = urlencode({"recordId": row["id"], **hook["parameters"]}).encode()
+        yield Letter(hook["url"], body, {"Content-Type": "application/x-www-form-urlencoded"})
 
 
 def code(row: Row) -> str:
