@@ -8,23 +8,31 @@ Least permission: an integration system user that may run the report and sees th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from json import JSONDecoder
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pandas as pd
+import pyarrow as pa
 from pydantic import Field
 
 from connectors.auth import Auth
 from connectors.errors import Refused
-from connectors.fields import text
+from connectors.fields import pick, text
+from connectors.hr.batches import TEXT, frame_of, in_batches, table_of
 from connectors.http import Http, client
 from connectors.surroundings import Surroundings
 from mappings.feed import columns_of
 from mappings.vocabulary import HrSource
 from mappings.words import Words
 
+DOING, ENTRIES = "read the report", "Report_Entry"
+BEGIN, NEXT, END = (re.compile(p) for p in (rf'\s*\{{\s*"{ENTRIES}"\s*:\s*\[\s*', r"\s*,?\s*", r"\]\s*\}\s*$"))
+Row = dict[str, Any]
 TIMEOUT = httpx.Timeout(1800, connect=5)  # seconds; Workday ends a report after 30 minutes
 
 
@@ -62,39 +70,65 @@ class WorkdayReport:
 
     def read(self) -> pd.DataFrame:
         """1 call. Refused where nobody is in the report."""
-        rows = self.rows({})
-        if not rows:
+        tables = [self.table(some) for some in in_batches(self.rows({}))]
+        if not any(map(len, tables)):
             todo = "Run it in Workday as the integration system user; an empty report removes nobody."
-            raise Refused(self.name, "read the report", "it has no rows", todo)
-        return self.frame(rows)
+            raise Refused(self.name, DOING, "it has no rows", todo)
+        return self.frame(tables, self.options.may_be_empty)
 
     def read_one(self, employee_id: str) -> pd.DataFrame:
         """1 call."""
         key = self.rules.fields["employee_id"]
         rows = self.rows({self.options.one: employee_id} if self.options.one else {})
-        return self.frame([row for row in rows if text(row.get(key)) == employee_id])
+        found = [row for row in rows if text(row.get(key)) == employee_id]
+        expected = self.options.may_be_empty if found else tuple(columns_of(self.rules).values())
+        return self.frame([self.table(found)], expected)
 
-    def rows(self, prompts: Mapping[str, str]) -> list[dict[str, Any]]:
-        doing = "read the report"
+    def rows(self, prompts: Mapping[str, str]) -> Iterator[Row]:
+        """One after another, so that they are never all there as objects."""
         asked = {**self.options.prompts, **prompts, "format": "json"}
-        answer = self.http.json("GET", self.options.url, doing=doing, params=asked, timeout=TIMEOUT)
-        rows = answer.get("Report_Entry") if isinstance(answer, dict) else None
+        answer = self.http.request("GET", self.options.url, doing=DOING, params=asked, timeout=TIMEOUT)
+        begin = BEGIN.match(answer.text)
+        for row in self.listed(answer, begin.end()) if begin else self.otherwise(answer):
+            if not isinstance(row, dict):
+                raise self.no_entries()
+            yield row
+
+    def listed(self, answer: httpx.Response, at: int) -> Iterator[Any]:
+        """The items of the list that begins there; Refused where the answer breaks off."""
+        said, decoder = answer.text, JSONDecoder()
+        with suppress(ValueError, IndexError):
+            while said[at] != "]":
+                row, at = decoder.raw_decode(said, at)
+                yield row
+                at = NEXT.match(said, at).end()  # type: ignore[union-attr]
+        if not END.match(said, at):
+            self.http.body(answer, DOING)  # refuses what is no JSON
+            raise self.no_entries()
+
+    def otherwise(self, answer: httpx.Response) -> list[Any]:
+        """The items of the list, wherever it stands in the answer."""
+        rows = pick(self.http.body(answer, DOING), ENTRIES)
         if not isinstance(rows, list):
-            raise Refused(
-                self.name, doing, "the answer has no Report_Entry", "Check options.url, and that it is shared."
-            )
+            raise self.no_entries()
         return rows
 
-    def frame(self, rows: list[dict[str, Any]]) -> pd.DataFrame:
-        """Rows as text: every alias that occurs, and those that may be empty."""
+    def no_entries(self) -> Refused:
+        todo = "Check options.url, and that it is shared."
+        return Refused(self.name, DOING, f"the answer has no {ENTRIES}", todo)
+
+    def table(self, rows: Sequence[Row]) -> pa.Table:
+        """Rows as columns of text: every alias that occurs in them."""
         names = list(dict.fromkeys(name for row in rows for name in row))
-        expected = self.options.may_be_empty if rows else tuple(columns_of(self.rules).values())
-        names += [name for name in dict.fromkeys(expected) if name not in names]
-        index = pd.RangeIndex(2, 2 + len(rows), name="row")
-        cells = [[told(row.get(name)) for name in names] for row in rows]
-        frame = pd.DataFrame(cells, index=index, columns=names, dtype="string")
-        frame.attrs = {"source": "the Workday report"}
-        return frame
+        return table_of(names, [[told(row.get(name)) for name in names] for row in rows])
+
+    def frame(self, tables: Sequence[pa.Table], expected: Sequence[str]) -> pd.DataFrame:
+        """Every alias that occurs, and those that may be empty."""
+        table = pa.concat_tables(tables, promote_options="default")
+        for name in dict.fromkeys(expected):
+            if name not in table.column_names:
+                table = table.append_column(name, pa.nulls(len(table), TEXT))
+        return frame_of([table], "the Workday report")
 
 
 def told(value: Any) -> str | None:
