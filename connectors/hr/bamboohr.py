@@ -31,7 +31,8 @@ from connectors.hr.base import Delivery, NotBelieved, Reply
 from connectors.hr.batches import frame_of, hidden_of_all, laid_over, table_of, unseen
 from connectors.hr.kept import Kept, reading
 from connectors.hr.paging import List, Moved, Page, whole
-from connectors.hr.signatures import delivery, header, require_hmac, require_recent
+from connectors.hr.records import envelope
+from connectors.hr.signatures import delivery, header, person_id, require_hmac, require_recent
 from connectors.http import Http, client, server_time
 from connectors.surroundings import Surroundings
 from mappings.feed import UNREADABLE, columns_of
@@ -49,6 +50,8 @@ UPDATED, DELETED = "updated", "deleted"
 SECRETS = {"api_key", "webhook_key"}
 FORM_ID = re.compile(r"data\[employeeId\]|employees\[\d+\]\[id\]")
 """documentation.bamboohr.com/docs/event-based-webhooks; the field-based form is unverified."""
+SECONDS = re.compile(r"[0-9]{10}")
+"""Unix time until the year 2286 (documentation.bamboohr.com/docs/webhooks-2)."""
 Row = dict[str, Any]
 
 
@@ -143,7 +146,7 @@ class BambooHr:
     def verify_webhook(self, headers: Mapping[str, str], body: bytes, now: datetime) -> Delivery:
         """HMAC-SHA256 of the body with the timestamp behind it (documentation.bamboohr.com/docs/webhooks-2)."""
         stamp = header(headers, "x-bamboohr-timestamp")
-        if not stamp.isascii():
+        if not SECONDS.fullmatch(stamp):  # of one length: nothing parts it from the body in what is signed
             raise NotBelieved("the timestamp is none")
         shown = header(headers, "x-bamboohr-signature")
         require_hmac(self.options.webhook_key, shown, body + stamp.encode(), form="either")
@@ -156,10 +159,13 @@ class BambooHr:
             if ids := [value for name, value in form if FORM_ID.fullmatch(name)]:
                 return ids
             raise ValueError("the form names nobody")
-        said = json.loads(body)
+        said = envelope(body)
         if isinstance(said.get("data"), dict):
-            return [str(said["data"]["employeeId"])]
-        return [str(each["id"]) for each in said["employees"]]
+            return [person_id(said["data"].get("employeeId"))]
+        rows = said.get("employees")
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            raise ValueError("the body names nobody")
+        return [person_id(row.get("id")) for row in rows]
 
     def write_work_email(self, employee_id: str, address: str, instead_of: str = "") -> Outcome:
         """2 or 3 calls."""

@@ -24,7 +24,7 @@ from connectors.auth import Auth, Basic
 from connectors.fields import pick, text
 from connectors.hr.base import Delivery, Reply
 from connectors.hr.records import Row, Writable, answered, envelope
-from connectors.hr.signatures import delivery, header, require_hmac, require_recent
+from connectors.hr.signatures import delivery, header, person_id, require_hmac, require_recent
 from connectors.http import Http, client
 from connectors.pages import listed
 from connectors.surroundings import Surroundings
@@ -122,7 +122,7 @@ class HiBob(Writable):
         """The employee of an event; in the first version of webhooks it stands elsewhere (unverified)."""
         said = envelope(body)
         found = next((pick(said, path) for path in ("data.employeeId", "employee.id") if pick(said, path)), None)
-        return [str(found)] if found else []
+        return [person_id(found)] if found else []
 
 
 def value_at(row: Row, field: str) -> Any:

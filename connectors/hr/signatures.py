@@ -115,6 +115,13 @@ def delivery(source: str, *parts: str | bytes, at: datetime | None = None) -> De
     return Delivery(digest.hexdigest(), at)
 
 
+def person_id(said: object) -> str:
+    """An id as an event names it, a text or a whole number; ValueError for whatever else stands there."""
+    if isinstance(said, bool) or not isinstance(said, str | int):
+        raise ValueError("the event does not name anybody")
+    return str(said)
+
+
 def header(headers: Mapping[str, str], name: str) -> str:
     """A header's value, '' where it is not sent."""
     return headers.get(name.lower(), "")
