@@ -9,7 +9,7 @@ from typing import NamedTuple
 from connectors.errors import ConnectorError
 from flows.approval import Gate
 from flows.graph import well
-from flows.loose_ends import adopt, note_ends
+from flows.loose_ends import adopt, asked_beyond, note_ends
 from flows.many import ledger
 from flows.many.ledger import Work
 from flows.many.line import AT_ONCE, Line, read
@@ -21,7 +21,7 @@ from flows.site import Site
 from flows.steps import shows
 from flows.taskgraph import OK
 from mappings.access import Account
-from mappings.plan import Step
+from mappings.plan import Step, Verb
 
 CARRIED_ON = "Left to a look of the person's own"
 Said = Callable[[str], None]
@@ -59,7 +59,7 @@ def bring_in_line(
         say("signing")
         ledger.prove_all(site, good, run_id, started)
         ledger.settle_all(site.db, good)
-        ended = {work.person_id: state(work) for work in good}
+        ended = {work.person_id: state(work, run_id) for work in good}
         words = {work.hash: ended.get(work.person_id, (CARRIED_ON, ""))[0] for work in works}
         ledger.close_all(site.db, words, run_id)
     return Outcome(ended, [person for person in people if person not in ended])
@@ -97,8 +97,10 @@ def right(work: Work, step: Step, shown: Mapping[str, Account | None]) -> bool:
     return shows(shown.get(work.case.ids[step.app]), step)
 
 
-def state(work: Work) -> tuple[str, str]:
+def state(work: Work, run_id: str) -> tuple[str, str]:
     """The state that a run of the person's own would have ended in."""
     asked = [ident for ident, outcome in work.results.items() if outcome is StepOutcome.TASK]
+    if any(step.verb is Verb.EMAIL for step in work.case.plan.steps):
+        asked += asked_beyond(work.case, run_id)
     told = well(work.results, asked, Gate())
     return told.name or "", told.message or ""
