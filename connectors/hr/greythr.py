@@ -1,6 +1,6 @@
 """greytHR, by public clients of it: airbytehq/airbyte source-greythr (paths, paging, fields), grv2003/tap-greythr (the
-sign-in), Fivetran's connector example (pages from 0, `pages.hasNext`). The vendor's own collection at
-api-docs.greythr.com was not at hand: what is called unverified here is told by a single company's integration.
+sign-in), Fivetran's connector example (pages from 0). The vendor's own collection at api-docs.greythr.com was not at
+hand: what is called unverified here is told by a single company's integration.
 
 A person's fields are spread over lists that are joined by employeeId; a column is `firstName` of the employees
 themselves, or `separation.leavingDate` of another list. Categories have names and days: `categories.Department` is the
@@ -12,30 +12,31 @@ Least permission: an API user that reads employees and lists of values.
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-import httpx
 import pandas as pd
+import pyarrow as pa
 from pydantic import Field, SecretStr
 
 from connectors.auth import Auth
-from connectors.errors import Refused, Retryable
+from connectors.errors import Refused
 from connectors.fields import pick, text
-from connectors.hr.greythr_person import held_today, named, wanting, without_placeholders
+from connectors.hr.batches import SIZE, table_of
+from connectors.hr.greythr_person import MEANING, held_today, named, wanting, without_placeholders
+from connectors.hr.kept import Kept
+from connectors.hr.paging import List, Page, Tables, whole
 from connectors.hr.records import Records, Row, answered, parts
 from connectors.http import Http, client
 from connectors.logins import Login, Place
-from connectors.pages import Numbered, Params, walk
 from connectors.surroundings import Surroundings
 from mappings.vocabulary import HrSource
 from mappings.words import Words
 
 EMPLOYEES, VALUES = "/employee/v2/employees", "/hr/v2/lov"
-ROSTER = "employees"
-CATEGORIES, SEPARATION, TREE = "categories", "separation", "org-tree"
+KEY, ROSTER, CATEGORIES = "employeeId", "employees", "categories"
 Part = Literal["categories", "separation", "org-tree", "profile", "work", "personal"]
 PARTS: tuple[str, ...] = get_args(Part)
 ASKED = {ROSTER: {"state": "ALL"}, CATEGORIES: {"descRequired": "true"}}
@@ -44,6 +45,7 @@ LASTS = 3000  # seconds; a token was seen to be good for 3,599, and for weeks
 MINUTE = 70.0  # seconds to wait out a limit; none is published
 FILLED = ("employee_id", "given_name", "hire_date", "employment_status")
 """What everybody has: not shown in one row, it is hidden there."""
+PLACE = "_place"
 
 
 class Options(Words):
@@ -59,6 +61,8 @@ class Options(Words):
     first_page: int = Field(default=0, ge=0, le=1)
     """The number of a list's first page: 0 as seen, 1 in the vendor's samples."""
     page_size: int = Field(default=100, ge=1, le=500)
+    parallel: int = Field(default=2, ge=1, le=8)
+    """Pages asked for at the same time."""
     may_lack: tuple[Part, ...] = ("separation", "profile", "org-tree")
     """Lists in which somebody need not be: no resignation, no nickname, no manager."""
 
@@ -76,89 +80,82 @@ def connect(name: str, rules: HrSource, options: Options, around: Surroundings, 
 
 
 class GreytHr(Records):
-    """One company's greytHR; keeps Source and Changes."""
+    """One company's greytHR; keeps Source and Changes. A row has its columns by their names as the mapping has them,
+    and of each list in which the person is, which mapped columns it does not show."""
 
-    title, key = "greytHR", "employeeId"
+    title, key = "greytHR", KEY
     pace = timedelta(hours=1)
     """Each question reads everybody."""
 
     def __init__(self, name: str, rules: HrSource, options: Options, http: Http) -> None:
         super().__init__(name, rules, http)
-        self.columns = list(dict.fromkeys(part for field in self.fields for part in parts(field)))
-        self.lists = [part for part in PARTS if any(column.startswith(f"{part}.") for column in self.columns)]
-        self.every = [ROSTER, *self.lists]
-        self.filled = {rules.fields[name] for name in FILLED if name in rules.fields}
+        mapped = list(dict.fromkeys(part for field in self.fields for part in parts(field)))
+        self.options = options
+        self.mapped = {which: [c for c in mapped if list_of(c) == which and c != KEY] for which in (ROSTER, *PARTS)}
+        self.lists = [which for which in PARTS if self.mapped[which]]
         self.needed = [which for which in self.lists if which not in options.may_lack]
-        self.pages = Numbered(
-            param="page",
-            first_page=options.first_page,
-            size="size",
-            per=options.page_size,
-            more="pages.hasNext",
-            total="pages.totalElements",
-        )
+        self.filled = {rules.fields[each] for each in FILLED if each in rules.fields} & set(self.mapped[ROSTER])
 
     def check(self) -> str:
         """1 call for each list: its first page."""
-        firsts = {
-            which: self.page(path_of(which), {**asked(which), **self.pages.first()}, which) for which in self.every
-        }
-        found = {which: self.by_person(pick(body, "data") or (), which) for which, (_, body) in firsts.items()}
-        self.refuse_hidden([row for row in self.joined(found) if ROSTER not in row])
-        total = pick(firsts[ROSTER][1], "pages.totalElements")
-        return f"greytHR: {total} people, all {len(self.fields)} mapped fields readable"
+        firsts = {which: self.page(which, 1) for which in (ROSTER, *self.lists)}
+        self.refuse_unseen({which: [page.people] for which, page in firsts.items()})
+        return f"greytHR: {firsts[ROSTER].total} people, all {len(self.fields)} mapped fields readable"
 
     def everybody(self) -> Iterator[Row]:
-        """1 call for each page of each list."""
-        return self.joined({which: self.by_person(self.listed(which), which) for which in self.every})
+        """1 call for each page of each list. Retryable where a list is not whole, or moved while it was read."""
+        found = {which: whole(self.listing(which), Kept(None, which)) for which in (ROSTER, *self.lists)}
+        self.refuse_unseen(found)
+        return self.joined(found)
 
     def changed_since(self, since: datetime) -> pd.DataFrame:
         """Everybody, whom the caller compares with what it knows. The employees can be asked for `modifiedSince`
         (unverified), but not the lists in which a move and a resignation stand, and those tell no time of change."""
         return self.read()
 
-    def listed(self, which: str) -> Iterator[Row]:
-        """A list, whole. Retryable where a page of it is missing."""
-        return walk(
-            self.name,
-            f"read {which}",
-            lambda path, sent: self.page(path, sent, which),
-            path_of(which),
-            self.pages,
-            "data",
-            asked(which),
+    def listing(self, which: str) -> List:
+        """A list, to be read whole."""
+        options, sleep = self.options, self.http.sleep
+        return List(self.name, f"read {which}", KEY, lambda at: self.page(which, at), options.parallel, sleep=sleep)
+
+    def page(self, which: str, number: int) -> Page:
+        """A page of a list, and what it states of the whole; `number` counts from 1."""
+        doing, options = f"read {which}", self.options
+        asked = {"page": number - 1 + options.first_page, "size": options.page_size, **ASKED.get(which, {})}
+        body = self.http.json("GET", path_of(which), doing=doing, params=asked)
+        rows = answered(self.http, pick(body, "data"), list, "data", doing)
+        total, last = (
+            answered(self.http, pick(body, where), int, where, doing)
+            for where in ("pages.totalElements", "pages.totalPages")
         )
+        return Page(self.compact(which, rows), total, last)
 
-    def page(self, path: str, sent: Params, which: str) -> tuple[httpx.Response, Any]:
-        """One page, which must say whether there is another."""
-        doing = f"read {which}"
-        response = self.http.request("GET", path, doing=doing, params=sent)
-        body = self.http.body(response, doing)
-        answered(self.http, pick(body, "pages.hasNext"), bool, "pages.hasNext", doing)
-        return response, body
+    def compact(self, which: str, rows: Sequence[Row]) -> pa.Table:
+        """Rows of a list as columns of text."""
+        flat = [self.flat(which, row) for row in rows]
+        names = [KEY, *self.columns(which), note(which)]
+        return table_of(names, [[row.get(name) for name in names] for row in flat])
 
-    def by_person(self, rows: Iterable[Row], which: str) -> dict[str, Row]:
-        """A list by its people; Retryable where one came twice, since another was then pushed out of the page."""
-        found: dict[str, Row] = {}
-        for row in rows:
-            if (key := text(row.get(self.key)) or "") in found:
-                why = f"{key or 'somebody without employeeId'} came twice: HR changed while it was read"
-                raise Retryable(self.name, f"read {which}", why, "Run again.")
-            found[key] = row
-        return found
+    def columns(self, which: str) -> list[str]:
+        """The columns of a list that count: what is mapped, and what says how it is meant."""
+        return list(dict.fromkeys([*self.mapped[which], *MEANING.get(which, ())]))
 
-    def joined(self, found: Mapping[str, dict[str, Row]]) -> Iterator[Row]:
-        """Everybody who is in any list."""
-        for key in dict.fromkeys(key for which in found.values() for key in which):
-            yield self.whole({which: rows[key] for which, rows in found.items() if key in rows}, key)
+    def flat(self, which: str, row: Row) -> Row:
+        """The texts of a row of a list, under the columns' names, and what of them it does not show."""
+        there = held_today(row.get("categoryList") or (), today()) if which == CATEGORIES else row
+        inner = {column: column if which == ROSTER else column.partition(".")[2] for column in self.columns(which)}
+        cells = {column: text(pick(there, name)) for column, name in inner.items()}
+        gone = [column for column in self.mapped[which] if not shows(there, inner[column], which)]
+        return {KEY: text(row.get(KEY)), **cells, note(which): ", ".join(gone)}
 
-    def whole(self, found: Mapping[str, Row], key: str) -> Row:
-        """A person out of the rows in each list; ROSTER is a word of it where they are not among the employees."""
-        rest: Row = {which: row for which, row in found.items() if which != ROSTER}
-        if CATEGORIES in rest:
-            rest[CATEGORIES] = held_today(rest[CATEGORIES].get("categoryList") or (), today())
-        row = {**found[ROSTER], **rest} if ROSTER in found else {self.key: key, ROSTER: None, **rest}
-        return without_placeholders(row)
+    def joined(self, found: Mapping[str, Tables]) -> Iterator[Row]:
+        """Everybody who is in any list, the employees first, as they come."""
+        table = pa.concat_tables(found[ROSTER])
+        table = table.append_column(PLACE, pa.array(range(len(table))))
+        for which in self.lists:
+            table = table.join(pa.concat_tables(found[which]), KEY, join_type="full outer")
+        for batch in table.sort_by(PLACE).to_batches(SIZE):
+            yield from map(without_placeholders, batch.to_pylist())
 
     # one person
 
@@ -166,21 +163,26 @@ class GreytHr(Records):
         """1 call for each list, and 1 for the names of categories."""
         if not (employee_id.isascii() and employee_id.isdigit()):
             return None
-        found = {which: row for which in self.every if (row := self.single(which, employee_id, doing))}
-        return self.whole(found, employee_id) if ROSTER in found else None
+        found: Row = {}
+        for which in (ROSTER, *self.lists):
+            row = self.single(which, employee_id, doing)
+            if which == ROSTER and row is None:
+                return None
+            found |= self.flat(which, {KEY: employee_id, **row}) if row is not None else {}
+        return without_placeholders(found)
 
     def single(self, which: str, employee_id: str, doing: str) -> Row | None:
-        """A person's row in a list as the list has it: alone, categories and managers come as bare lists
+        """A person's row in a list, as the list has it: alone, categories and managers come as bare lists
         (unverified)."""
         path = f"{EMPLOYEES}/{employee_id}" + ("" if which == ROSTER else f"/{which}")
         try:
-            body = self.http.json("GET", path, doing=doing, params=asked(which) if which == CATEGORIES else None)
+            body = self.http.json("GET", path, doing=doing)
         except Refused as error:
             if error.status == 404:
                 return None
             raise
         if isinstance(body, list):
-            body = {"categoryList": self.with_names(body, doing)} if which == CATEGORIES else {"orgtree": body}
+            return {"categoryList": self.with_names(body, doing)} if which == CATEGORIES else {"orgtree": body}
         row: Row = answered(self.http, body, dict, which, doing) if body else {}
         return row or None
 
@@ -188,7 +190,7 @@ class GreytHr(Records):
         """A person's categories with the words for their numbers."""
         if all(entry.get("valueDesc") for entry in entries):
             return entries
-        wanted = [column.partition(".")[2] for column in self.columns if column.startswith(f"{CATEGORIES}.")]
+        wanted = [column.partition(".")[2] for column in self.mapped[CATEGORIES]]
         keys = ["lov::transitiontype", *(f"cat::{name}" for name in wanted)]
         known = self.http.body(self.http.request("POST", VALUES, doing=doing, reads=True, json=keys), doing)
         try:
@@ -199,32 +201,27 @@ class GreytHr(Records):
 
     # what is not shown
 
-    def refuse_hidden(self, rows: list[Row]) -> None:
+    def refuse_unseen(self, found: Mapping[str, Tables]) -> None:
         """Refuse a feed in which a mapped column is shown of nobody; where nobody is in a list, it hides nothing."""
-        there = [which for which in self.lists if any(which in row for row in rows)]
-        asked_for = [column for column in self.columns if list_of(column) in (ROSTER, *there)]
-        if gone := [column for column in asked_for if rows and not any(shows(row, column) for row in rows)]:
-            raise self.not_shown(gone, "read people")
+        for which, tables in found.items():
+            notes = pa.concat_tables(tables)[note(which)].unique().to_pylist()
+            if gone := sorted(set.intersection(*(set(each.split(", ")) for each in notes)) - {""} if notes else ()):
+                raise self.not_shown(gone, f"read {which}")
 
     def hidden(self, row: Row) -> list[str]:
         """Whether an empty field is left out or null is unverified; so only what everybody has is missed in one row."""
-        return [column for column in self.filled if not shows(row, column)]
+        return sorted(self.filled & set((row.get(note(ROSTER)) or "").split(", ")))
 
     def wants(self, row: Row) -> str:
         """A row in each list that everybody must be in, and what else cannot be guessed."""
-        if ROSTER in row:
+        if row.get(note(ROSTER)) is None:
             return "a row among the employees"
-        lacking = [f"a row in {which}" for which in self.needed if which not in row]
+        lacking = [f"a row in {which}" for which in self.needed if row.get(note(which)) is None]
         return " and ".join(filter(None, [*lacking, super().wants(row), wanting(row)]))
 
 
 def path_of(which: str) -> str:
     return EMPLOYEES if which == ROSTER else f"{EMPLOYEES}/{which}"
-
-
-def asked(which: str) -> dict[str, str]:
-    """What a list is asked with, besides the page."""
-    return ASKED.get(which, {})
 
 
 def list_of(column: str) -> str:
@@ -233,15 +230,16 @@ def list_of(column: str) -> str:
     return head if head in PARTS else ROSTER
 
 
-def shows(row: Row, column: str) -> bool:
-    """Whether a row has a column, empty or not; of a list in which the person is not it is not expected."""
-    head, _, inner = column.partition(".")
-    if head not in PARTS:
-        return head in row
-    name = inner if head == CATEGORIES else inner.partition(".")[0]
-    return name in (row.get(head) or {})
+def note(which: str) -> str:
+    """The column that says of a list which mapped columns it does not show; there is none where the person is not."""
+    return f"_{which}"
+
+
+def shows(row: Row, name: str, which: str) -> bool:
+    """Whether a row has a field, empty or not."""
+    return (name if which == CATEGORIES else name.partition(".")[0]) in row
 
 
 def today() -> date:
-    """The day by which categories hold; people east of here are at most some hours ahead."""
+    """The day by which categories hold; the local day of people east of here may have begun already."""
     return datetime.now(UTC).date()

@@ -7,11 +7,17 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Any
 
-from connectors.fields import pick, text
+from connectors.fields import text
 from connectors.hr.records import Row
 
 KINDS = "lov::transitiontype"
 """The list of values with the names of the categories."""
+LEAVING = ("leavingDate", "separation.leavingDate")
+MEANING = {
+    "employees": ("dateOfJoin", "leavingDate", "leftorg"),
+    "separation": ("separation.leavingDate", "separation.leftOrg", "separation.submittedResignation"),
+}
+"""List -> the columns that say how a leaving date is meant, mapped or not."""
 OPEN = "9999-12-31"
 
 
@@ -65,29 +71,21 @@ def words(known: Any, key: str) -> dict[str, str]:
 
 def left(row: Row) -> bool:
     """Whether greytHR says that somebody has left; it says so from the day on which that is entered (unverified)."""
-    return row.get("leftorg") is True or pick(row, "separation.leftOrg") is True
+    return "true" in (row.get("leftorg"), row.get("separation.leftOrg"))
+
+
+def real(row: Row, name: str) -> bool:
+    """Whether a leaving date is one: of who has not left, greytHR may show one long before they came (unverified)."""
+    return bool(row.get(name)) and row[name][:10] >= (row.get("dateOfJoin") or "")[:10]
 
 
 def without_placeholders(row: Row) -> Row:
-    """Without leaving dates that are none: of who has not left, greytHR may show one long before they came
-    (unverified)."""
-    joined = (text(row.get("dateOfJoin")) or "")[:10]
-    if left(row) or not joined:
-        return row
-    separation = row.get("separation")
-    cleaned = {**row, **real(row, joined)}
-    return cleaned | {"separation": {**separation, **real(separation, joined)}} if separation else cleaned
-
-
-def real(row: Row, joined: str) -> Row:
-    """The leaving date struck out where it is on or before the day of joining."""
-    day = (text(row.get("leavingDate")) or "")[:10]
-    return {"leavingDate": None} if day and day <= joined else {}
+    """Without leaving dates that are none. Who has left keeps theirs: they may never have begun."""
+    return row if left(row) else row | {name: None for name in LEAVING if not real(row, name)}
 
 
 def wanting(row: Row) -> str:
     """What a person must have before anything is done: that they left may mean that they have resigned."""
-    dated = text(row.get("leavingDate")) or text(pick(row, "separation.leavingDate"))
-    if left(row) and not dated and pick(row, "separation.submittedResignation") is True:
+    if left(row) and row.get("separation.submittedResignation") == "true" and not any(real(row, n) for n in LEAVING):
         return "a leaving date: they have resigned and count as gone"
     return ""

@@ -49,7 +49,6 @@ class GreytHr(StaffTwin):
         "gap": ("", ROSTER, *LISTS),
         "cut": ("", ROSTER, *LISTS),
         "shifted": ("", ROSTER, *LISTS),
-        "eager": (False, True),
     }
     unseen = ""
     """A field, or a category, that is shown of nobody."""
@@ -60,8 +59,6 @@ class GreytHr(StaffTwin):
     """The list whose second page comes empty."""
     shifted = ""
     """The list whose second page begins with the last row of the first, as after somebody was added."""
-    eager = False
-    """Whether the last page says that there is one more."""
 
     def make_tables(self) -> dict[str, Table]:
         return super().make_tables() | {"tokens": Table("tokens", {}), "values": Table("values", {})}
@@ -152,7 +149,7 @@ class GreytHr(StaffTwin):
         if at == 1 and name == self.shifted:
             data = rows[size - 1 : 2 * size - 1]
         pages = {"totalPages": -(-len(rows) // size), "totalElements": len(rows), "size": size, "first": at == 0}
-        pages |= {"hasNext": more or (self.eager and bool(data)), "hasPrevious": at > 0, "last": not more}
+        pages |= {"hasNext": more, "hasPrevious": at > 0, "last": not more}
         return json_answer(200, {"data": data, "pages": pages})
 
     def show(self, call: Call) -> Answer:
