@@ -33,7 +33,6 @@ def twin(sandbox: Any) -> Any:
     control = sandbox.control("darwinbox")
     control.reset()
     control.faults([])
-    control.options(unseen="", lingers=False, undated=False, silent=False, refusal="", empty=False)
     return control
 
 
