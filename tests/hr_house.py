@@ -46,11 +46,17 @@ OURS = dict(
 )
 
 
+def words_of(name: str) -> dict[str, Any]:
+    """The sample's hr/<name>.yaml."""
+    found: dict[str, Any] = YAML(typ="safe").load((SAMPLE / "hr" / f"{name}.yaml").read_text())
+    return found
+
+
 def connected(
     values: Mapping[str, str], name: str, drop: tuple[str, ...] = (), keep: Path | None = None, **options: object
 ) -> Any:
     """The source of the sample's hr/<name>.yaml, for the sandbox with this environment; it keeps things in `keep`."""
-    words = YAML(typ="safe").load((SAMPLE / "hr" / f"{name}.yaml").read_text())
+    words = words_of(name)
     words["options"] = {k: v for k, v in (words["options"] | options).items() if k not in drop}
     return source(name, HrSource.model_validate(words), values, SAMPLE, keep=keep or KEPT / uuid.uuid4().hex)
 

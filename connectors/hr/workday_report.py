@@ -104,6 +104,7 @@ class WorkdayReport:
                 at = NEXT.match(said, at).end()  # type: ignore[union-attr]
         if not END.match(said, at):
             self.http.body(answer, DOING)  # refuses what is no JSON
+        if not said.startswith("]", at):
             raise self.no_entries()
 
     def otherwise(self, answer: httpx.Response) -> list[Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from base64 import b64decode
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from connectors.sandbox import bamboohr_dataset as dataset
@@ -77,6 +77,9 @@ class BambooHr(Twin):
     def seed(self) -> None:
         for fields in company.population():
             self.add(self.call_for_seed(), fields, str(fields["id"]))
+        long_ago = (datetime.now(UTC) - timedelta(days=1)).isoformat(timespec="microseconds")
+        for key, row in list(self.store["changes"].rows.items()):
+            self.store["changes"].put(key, row | {"lastChanged": long_ago})
 
     def call_for_seed(self) -> Call:
         return Call("POST", "", "", {}, b"", self.store, self.clock.today(), "")
