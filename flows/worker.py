@@ -34,6 +34,7 @@ from flows import lifeline
 from flows.castaways import CLAIM, Claim, rescue
 from flows.deployments import LEAVERS, POOL
 from flows.forks import Forks
+from flows.knock import knocks
 from flows.settings import load_settings
 
 if TYPE_CHECKING:
@@ -100,6 +101,7 @@ class ForkWorker(BaseWorker[ProcessJobConfiguration, ProcessVariables, ProcessWo
         self._reported: set[UUID] = set()
         self._leavers: set[UUID] = set()
         self._leavers_queue: UUID | None = None
+        self._one_look = anyio.Lock()
         self._forks = Forks()
         self._executors = FlowRunExecutorContext()
 
@@ -111,6 +113,7 @@ class ForkWorker(BaseWorker[ProcessJobConfiguration, ProcessVariables, ProcessWo
         await self._exit_stack.enter_async_context(self._executors)
         assert self._runs_task_group is not None
         self._runs_task_group.start_soon(self._keep_rescuing)
+        self._runs_task_group.start_soon(self._keep_listening)
 
     async def teardown(self, *exc_info: Any) -> None:
         """End the runs that are left with the zygote; the next worker schedules them again."""
@@ -164,12 +167,13 @@ class ForkWorker(BaseWorker[ProcessJobConfiguration, ProcessVariables, ProcessWo
         self._forks.abandon()
 
     async def get_and_submit_flow_runs(self) -> list[FlowRun]:
-        """One look for work."""
-        if self._stopping:
-            return []
-        if self._leavers_queue is None:
-            await self._find_leavers()
-        return await super().get_and_submit_flow_runs()
+        """One look for work, at its own pace or since somebody knocked; one at a time."""
+        async with self._one_look:
+            if self._stopping:
+                return []
+            if self._leavers_queue is None:
+                await self._find_leavers()
+            return await super().get_and_submit_flow_runs()
 
     async def _find_leavers(self) -> None:
         """Know the leavers' queue as soon as it is there; at a first start it is made after the worker came up."""
@@ -224,6 +228,13 @@ class ForkWorker(BaseWorker[ProcessJobConfiguration, ProcessVariables, ProcessWo
             except Exception:
                 log.exception("could not look for runs of dead workers; trying again")
             await anyio.sleep(RESCUE_SECONDS)
+
+    async def _keep_listening(self) -> None:
+        async for _ in knocks(load_settings().home):
+            try:
+                await self.get_and_submit_flow_runs()
+            except Exception as problem:  # the next look at its own pace may do better
+                log.warning("could not look for work at once: %s", problem)
 
 
 async def server_answers() -> None:

@@ -14,7 +14,9 @@ from prefect.client.schemas.objects import FlowRun
 
 from flows.doors.console import out, plainly, run, show_json, show_table
 from flows.gate import accept
+from flows.knock import knock
 from flows.record import history, holds
+from flows.settings import load_settings
 from flows.site import Site
 
 Id = Annotated[str, typer.Argument(help="The person's id in HR.", show_default=False)]
@@ -121,6 +123,7 @@ async def run_flow(
         started = await client.create_flow_run_from_deployment(
             deployment.id, parameters=given, name=name, tags=tags or []
         )
+        knock(load_settings().home)
         return await ended(started.id) if wait else started
 
 
