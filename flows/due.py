@@ -26,7 +26,7 @@ from sqlmodel import col, select
 from flows.case import instant
 from flows.identities import resolve
 from flows.record import history, holdings, holds, overrides, settled, tasks
-from flows.record.database import Database
+from flows.record.database import Database, few
 from flows.record.decided import ApprovalRow, Decision
 from flows.site import Site
 from mappings.day import standing
@@ -67,9 +67,10 @@ def due(site: Site, people: pd.DataFrame, moment: datetime | date) -> pd.DataFra
     ids = people["employee_id"]
     here &= ~ids.isin(holds.people(site.db, holds.SENT_AWAY))
     now = fingerprints(people, status, here, site.rules, told(people, exceptions)).map(settled.text)
-    last = ids.map(settled.all_of(site.db))
-    open_now = ids.isin(holdings.people_with_access(site.db))
-    undone = ids.isin(history.left_undone(site.db))
+    mine = few(ids)
+    last = ids.map(settled.all_of(site.db, mine))
+    open_now = ids.isin(holdings.people_with_access(site.db, mine))
+    undone = ids.isin(history.left_undone(site.db, mine))
     asked = ids.isin(tasks.people_asked_about(site.db, map(str, FAREWELL)))  # what HR says now may answer it
     again = ids.isin(settled.to_be_looked_at(site.db, instant(moment)))
     answered = now == ids.map(unapproved(site.db))  # the question waits, or was answered with no

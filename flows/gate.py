@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Protocol, runtime_checkable
 
@@ -14,7 +15,7 @@ from sqlmodel import col, select
 from flows.case import day_of, instant
 from flows.due import due
 from flows.record import holdings, holds, marks, overrides, settled, snapshots
-from flows.record.database import Database
+from flows.record.database import Database, few
 from flows.record.decided import ApprovalRow, Decision
 from flows.record.holds import TRUST, VANISHED
 from flows.record.tables import HoldRow, SnapshotRow
@@ -82,20 +83,20 @@ def believed(site: Site, feed: Feed, moment: datetime | date) -> Verdict:
 
 def known_before(site: Site, digest: str) -> Before | None:
     """What was known before this feed; None where it is the first."""
-    source = site.rules.company.hr
-    last = snapshots.latest(site.db, source)
+    last = snapshots.latest(site.db, site.rules.company.hr)
     if last is None:
         return None
-    since = held_since(site)
-    access = frozenset(holdings.people_with_access(site.db))
-    return Before(
-        people=with_good_rows(site, last[1], since),
-        day=day_of(last[0].seen_at),
-        known=frozenset({*since, *access, *settled.all_of(site.db)}),
-        access=access,
-        held=frozenset(since),
-        stale=read_before(site, digest) if digest != last[0].hash and isinstance(site.hr, FromFile) else None,
-    )
+    row, people = last
+    stale = read_before(site, digest) if digest != row.hash and isinstance(site.hr, FromFile) else None
+    return replace(known_of(site, people, day_of(row.seen_at)), stale=stale)
+
+
+def known_of(site: Site, people: pd.DataFrame, day: date, ids: Collection[str] | None = None) -> Before:
+    """What was known on a day besides the rows of these people; `ids`: of them alone, else of everybody."""
+    since = {person: at for person, at in held_since(site).items() if ids is None or person in ids}
+    access = frozenset(holdings.people_with_access(site.db, ids))
+    known = frozenset({*since, *access, *settled.all_of(site.db, ids)})
+    return Before(with_good_rows(site, people, since), day, known, access, frozenset(since))
 
 
 def held_since(site: Site) -> dict[str, datetime]:
@@ -232,7 +233,8 @@ def lost(site: Site, people: pd.DataFrame, who: pd.DataFrame, moment: datetime |
     grants = with_grants(grants, set(people["employee_id"][mine & here]), exceptions)
     final = [name for name, app in site.rules.apps.items() if app.leaver == "delete" or app.leaving.disable_deletes]
     rewritten = to_be_rewritten(site, people[mine & here])
-    return effects(who, grants, holdings.held_frame(site.db), final, rewritten), int(here.sum())
+    in_place = holdings.held_frame(site.db, few(who["person_id"]))
+    return effects(who, grants, in_place, final, rewritten), int(here.sum())
 
 
 def to_be_rewritten(site: Site, people: pd.DataFrame) -> set[str]:
@@ -240,10 +242,12 @@ def to_be_rewritten(site: Site, people: pd.DataFrame) -> set[str]:
 
     A rule that was edited makes everybody due; what it does to them is what counts.
     """
+    if people.empty:
+        return set()
     people = people.assign(display_name=names_shown(people))
     found: set[str] = set()
     for app, rules in site.rules.apps.items():
-        accounts = holdings.attributes_in(site.db, app)
+        accounts = holdings.attributes_in(site.db, app, few(people["employee_id"]))
         ids = people["employee_id"]
         for name, template in rules.attributes.items():
             if not any(word in template for word in UNSEEN):

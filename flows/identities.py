@@ -20,6 +20,7 @@ from flows.site import Site
 from mappings.day import standing
 from mappings.feed import people_of
 from mappings.identity import Certainty, Merged, correlate, humans, merged
+from mappings.lifecycle import position
 from mappings.people import tidy
 from mappings.policies import Correlation
 
@@ -155,8 +156,9 @@ def newcomers(site: Site, people: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFr
     if latest is None:
         first = people if not recorded(site) else people.iloc[:0]
         return first, people.iloc[:0], rules.model_copy(update={"probable": "off"})
-    seen = recorded(site)
-    fresh = ~people["employee_id"].isin(set(latest[1]["employee_id"]) | seen)
+    fresh = pd.Series(position(people["employee_id"], latest[1]["employee_id"]) < 0, index=people.index)
+    seen = recorded(site) if fresh.any() else set()
+    fresh &= ~people["employee_id"].isin(seen)
     if not fresh.any():
         return people[fresh], people.iloc[:0], rules
     gone = latest[1][~latest[1]["employee_id"].isin(people["employee_id"])]

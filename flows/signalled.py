@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import pandas as pd
 from sqlmodel import col, select
@@ -14,15 +14,16 @@ from connectors.errors import ConnectorError
 from flows import held_batch
 from flows.case import day_of
 from flows.due import due
-from flows.gate import MENDED, approved, known_before, lost, released, served, without
+from flows.gate import MENDED, approved, known_of, lost, released, served, without
 from flows.identities import resolve
 from flows.record import facts, holds, identities, overrides, signals, snapshots
 from flows.record.decided import ApprovalRow, Decision
 from flows.record.holds import TRUST
+from flows.record.tables import SnapshotRow
 from flows.site import Site
-from mappings.day import status_at
+from mappings.day import standing, status_at
 from mappings.feed import Feed, FeedError, Held, people_of
-from mappings.guard import Verdict, judge
+from mappings.guard import Before, Verdict, judge, whole_of
 from mappings.identity import humans
 from mappings.people import Status, tidy
 from mappings.radius import Impact, weigh
@@ -72,12 +73,8 @@ def look(site: Site, ids: list[str], moment: datetime) -> Look:
     if last is None:
         return nothing(dict.fromkeys(ids, "no feed was read yet: the first sync is the daily one's"))
     told = read(site, ids, moment)
-    known = signals.people_now(site.db, site.rules.company.hr)
-    assert known is not None
-    people = signals.with_rows(known, told.feed.people, held_ids(told.feed))
-    verdict = judge(
-        Feed(people, told.feed.held), known_before(site, ""), site.rules.company, moment
-    )  # against the last whole feed, so that what single signals changed since adds up
+    house = House.of(site, *last, told.feed, moment)
+    verdict = judge(Feed(house.news, told.feed.held), house.before(site), site.rules.company, moment)
     if verdict.refusal:
         said = {each: "not believed" for each in ids if each not in told.unread}
         return nothing(said, told.unread, verdict.refusal)
@@ -85,9 +82,55 @@ def look(site: Site, ids: list[str], moment: datetime) -> Look:
     absent = dict.fromkeys(told.missing, "HR has no record of them: the daily sync asks")
     if not mine:
         return nothing(absent, told.unread)
-    keep(site, told.feed, known, verdict, mine, moment)
-    seen = weighed(site, people, mine, moment)
+    keep(site, told.feed, house, verdict, mine, moment)
+    seen = weighed(site, house, mine, moment)
     return replace(seen, said=seen.said | absent, unread=told.unread)
+
+
+@dataclass(frozen=True)
+class House:
+    """Everybody by the last whole feed, and what single signals have told since. That is few people, and all that is
+    worked out is worked out for them: a look at one of 100,000 must not cost a look at all."""
+
+    people: pd.DataFrame
+    """The last whole feed."""
+    day: date
+    """When it was seen last."""
+    status: pd.Series
+    here: pd.Series
+    """Of each of `people`, now; see mappings.day.standing."""
+    known: pd.DataFrame
+    """The rows that were told of since, before this look."""
+    news: pd.DataFrame
+    """The same with what HR says now."""
+    held: frozenset[str]
+    """Whose rows cannot be used."""
+
+    @classmethod
+    def of(cls, site: Site, row: SnapshotRow, people: pd.DataFrame, feed: Feed, moment: datetime) -> House:
+        known = signals.told_since(site.db, row.source, row.seen_at)
+        held = frozenset(held_ids(feed))
+        news = signals.with_rows(known, feed.people, held)
+        return cls(people, day_of(row.seen_at), *standing(people, site.rules.company, moment), known, news, held)
+
+    def before(self, site: Site) -> Before:
+        """What single signals have changed is compared with the last whole feed, so that it adds up."""
+        ids = {*self.news["employee_id"], *self.held}
+        mine = self.people[self.people["employee_id"].isin(ids)].reset_index(drop=True)
+        return replace(known_of(site, mine, self.day, ids), whole=whole_of(self.people, self.status))
+
+    def rows(self, ids: set[str]) -> pd.DataFrame:
+        """What is known of these people now."""
+        mine = self.people[self.people["employee_id"].isin(ids)]
+        return signals.with_rows(mine, self.news[self.news["employee_id"].isin(ids)], self.held)
+
+    def working(self, site: Site, moment: datetime) -> int:
+        """How many people should have access now."""
+        told = {*self.news["employee_id"], *self.held}
+        _, here = standing(self.news, site.rules.company, moment)
+        away = holds.people(site.db, holds.SENT_AWAY)
+        still = self.here & ~self.people["employee_id"].isin(told | away)
+        return int(still.sum()) + int((here & ~self.news["employee_id"].isin(away)).sum())
 
 
 def nothing(said: dict[str, str], unread: dict[str, str] | None = None, refusal: str = "") -> Look:
@@ -141,12 +184,13 @@ def held_ids(feed: Feed) -> set[str]:
 # the record
 
 
-def keep(site: Site, feed: Feed, known: pd.DataFrame, verdict: Verdict, mine: set[str], moment: datetime) -> None:
+def keep(site: Site, feed: Feed, house: House, verdict: Verdict, mine: set[str], moment: datetime) -> None:
     """What HR said of these people, and the holds on them that it places or lifts: all of it or nothing."""
     source, status = site.rules.company.hr, status_at(feed.people, site.rules.company, moment)
     rows = {row.employee_id: f"{row.message}. Mend the row in HR." for row in feed.held if row.employee_id}
     doubts = without(verdict.held, released(site, TRUST))
-    news = differing(feed.people, known)
+    before = house.people[house.people["employee_id"].isin(mine)]
+    news = differing(feed.people, signals.with_rows(before, house.known))
     with site.db.writing():
         for name, found in ((TRUST, doubts), (source, rows)):
             for each in mine:
@@ -178,15 +222,15 @@ def differing(people: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
 # who is due
 
 
-def weighed(site: Site, people: pd.DataFrame, mine: set[str], moment: datetime) -> Look:
+def weighed(site: Site, house: House, mine: set[str], moment: datetime) -> Look:
     """Who of these people needs a run, and who of them waits since too many would lose something."""
     asked = in_batch(site)
     group = {each for g in humans(identities.links(site.db)) if mine & set(g) for each in g} | mine
-    part = people[people["employee_id"].isin(group | asked)].reset_index(drop=True)
+    part = house.rows(group | asked)
     resolve(site, part, moment)
     who = served(site, due(site, part, moment))
-    found, working = lost(site, people, who, moment)
-    waits = impact_of(site, who, found, working, moment)
+    found, _ = lost(site, part, who, moment)
+    waits = impact_of(site, who, found, house.working(site, moment), moment)
     start = who[~who["person_id"].isin({*waits.who["person_id"], *(asked - mine)})].reset_index(drop=True)
     new = set(waits.who["person_id"]) & group
     said = dict.fromkeys(mine - set(who["person_id"]), "nothing is due")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
@@ -30,6 +30,18 @@ TOLD = 4  # findings named in a message
 
 
 @dataclass(frozen=True)
+class Whole:
+    """The numbers of the last good feed, in people, of which shares are taken."""
+
+    people: int
+    working: int
+    staying: int
+    """All but those who had left."""
+    filled: Mapping[str, int]
+    """Column -> how many have a value there."""
+
+
+@dataclass(frozen=True)
 class Before:
     """What was known before a feed came."""
 
@@ -46,6 +58,13 @@ class Before:
     stale: date | None = None
     """The day of the older feed that this one equals to the letter, where it does. Mending an error can bring a file
     back to what it was; then nobody's row differs but that of people who are held."""
+    whole: Whole | None = None
+    """Where the feed tells of some people only, and `people` has their rows only: what the shares are taken of."""
+
+    @property
+    def number(self) -> int:
+        """How many people the last good feed had."""
+        return self.whole.people if self.whole else len(self.people)
 
 
 @dataclass(frozen=True)
@@ -94,7 +113,7 @@ def judge(
     status = status_at(feed.people, company, moment)
     reasons = list(implausible(feed.people, status, company))
     if before is None:
-        found = [unusable(feed, company.trust)]
+        found = [unusable(feed, company.trust, len(feed.people))]
         return Verdict(refusal(feed, found, None), gathered(reasons))
     pair = Pair(feed, before, company, status, moment)
     found = [] if accepted else list(pair.findings())
@@ -112,9 +131,10 @@ def refusal(feed: Feed, found: list[Finding], before: Before | None) -> str:
     bad = [str(finding) for finding in found if finding.bad]
     if not bad:
         return ""
-    had = f", the last good feed ({before.day}) had {len(before.people)}" if before else ""
+    had = f", the last good feed ({before.day}) had {before.number}" if before else ""
     more = f"; and {len(bad) - TOLD} things more" if len(bad) > TOLD else ""
-    return f"HR sent {len(feed.people) + len(held_ids(feed))} people{had}: {'; '.join(bad[:TOLD])}{more}."
+    sent = "has told anew of" if before and before.whole else "sent"
+    return f"HR {sent} {len(feed.people) + len(held_ids(feed))} people{had}: {'; '.join(bad[:TOLD])}{more}."
 
 
 def stale(day: date, last: date) -> str:
@@ -127,11 +147,11 @@ def held_ids(feed: Feed) -> frozenset[str]:
     return frozenset(row.employee_id for row in feed.held if row.employee_id)
 
 
-def unusable(feed: Feed, trust: Trust) -> Finding:
-    """Rows that cannot be used, in people; each row without an id counts as one."""
+def unusable(feed: Feed, trust: Trust, usable: int) -> Finding:
+    """Rows that cannot be used, in people, beside so many that can; each row without an id counts as one."""
     number = len(held_ids(feed)) + len({row.row for row in feed.held if not row.employee_id})
     first = f", e.g. {feed.held[0].message}" if feed.held else ""
-    return Finding(f"have rows that cannot be used{first}", number, len(feed.people) + number, trust.held)
+    return Finding(f"have rows that cannot be used{first}", number, usable + number, trust.held)
 
 
 def gathered(reasons: list[pd.Series]) -> dict[str, str]:
@@ -180,7 +200,9 @@ class Pair:
         self.old = before.people.take(place[self.known]).reset_index(drop=True)
         was = status_at(before.people, company, moment)
         self.over: Mask = (was == Status.TERMINATED.value).to_numpy(dtype=bool)
-        self.worked = int(was.isin(WORKING).sum())
+        self.whole = before.whole or whole_of(before.people, was)
+        self.both = before.number if before.whole else int(self.known.sum())
+        self.had = before.whole.filled if before.whole else filled_in(self.old)
         self.was: Mask = was.isin(WORKING).to_numpy(dtype=bool)[place[self.known]]
         self.here: Mask = status.isin(WORKING).to_numpy(dtype=bool)[self.known]
         self.fresh: Mask = ~self.new["employee_id"].isin(before.held).to_numpy(dtype=bool)
@@ -188,23 +210,23 @@ class Pair:
 
     def findings(self) -> Iterator[Finding]:
         """What so many people have, within the limits or not."""
-        trust, both = self.trust, int(self.known.sum())
+        trust, whole = self.trust, self.whole
         yield self.missing()
-        yield unusable(self.feed, trust)
-        yield Finding("are people whom nobody has heard of before", self.unheard(), len(self.before.people), trust.new)
+        yield unusable(self.feed, trust, whole.people if self.before.whole else len(self.feed.people))
+        yield Finding("are people whom nobody has heard of before", self.unheard(), whole.people, trust.new)
         left = int((self.was & ~self.here & self.fresh).sum())
-        yield Finding("would have stopped working here", left, self.worked, trust.leavers)
+        yield Finding("would have stopped working here", left, whole.working, trust.leavers)
         for name in self.columns():
-            had, lost, changed = self.column(name)
-            limit = trust.identity if name in IDENTITY else trust.changed
+            lost, changed = self.column(name)
+            limit, had = trust.identity if name in IDENTITY else trust.changed, self.had.get(name, 0)
             yield Finding(f"have lost their {words(name)}", int((lost & self.fresh).sum()), had, trust.emptied)
-            yield Finding(f"have another {words(name)}", int((changed & self.fresh).sum()), both, limit)
+            yield Finding(f"have another {words(name)}", int((changed & self.fresh).sum()), self.both, limit)
 
     def missing(self) -> Finding:
         """People who worked here, or will, and are not in the feed."""
         gone, news = self.gone(), ~self.before.people["employee_id"].isin(self.before.held).to_numpy(dtype=bool)
-        number, of = int((gone & news & ~self.over).sum()), int((~self.over).sum())
-        return Finding("are missing", number, of, self.trust.vanished)
+        number = int((gone & news & ~self.over).sum())
+        return Finding("are missing", number, self.whole.staying, self.trust.vanished)
 
     def gone(self) -> Mask:
         """Which of the people of the last good feed have no row at all in this one."""
@@ -216,7 +238,7 @@ class Pair:
         ids = self.before.people["employee_id"]
         still = ids.isin(self.before.access).to_numpy(dtype=bool)
         chosen = self.gone() & (~self.over | still)
-        return because(self.before.people, chosen, ids.map(GONE.format))
+        return because(self.before.people, chosen, ids.where(chosen).map(GONE.format, na_action="ignore"))
 
     def unheard(self) -> int:
         """How many new ids there are."""
@@ -228,12 +250,12 @@ class Pair:
         both = dict.fromkeys([*self.new.columns, *self.old.columns])
         return [c for c in both if c != "employee_id" and (c in COLUMNS or c.startswith(EXTRA))]
 
-    def column(self, name: str) -> tuple[int, Mask, Mask]:
-        """How many had a value; who has none now; who has another one."""
+    def column(self, name: str) -> tuple[Mask, Mask]:
+        """Who had a value and has none now; who has another one."""
         new, old = self.new.get(name), self.old.get(name)
         had = old.notna().to_numpy() if old is not None else np.zeros(len(self.new), dtype=bool)
         has = new.notna().to_numpy() if new is not None else np.zeros(len(self.new), dtype=bool)
-        return int(had.sum()), had & ~has, differ(old, new, len(self.new)) & had & has
+        return had & ~has, differ(old, new, len(self.new)) & had & has
 
     def again(self) -> pd.Series:
         """A reason for each person of whom an old feed says something else than the last good one did."""
@@ -248,12 +270,23 @@ class Pair:
     def doubtful(self) -> Iterator[pd.Series]:
         """Reasons that only the comparison shows."""
         for name in GOVERNING:
-            _, lost, _ = self.column(name)
+            lost, _ = self.column(name)
             yield because(self.new, lost & self.here, f"HR has no {words(name)} any more")
-        another = np.logical_and.reduce([self.column(name)[2] for name in ("given_name", "family_name", "hire_date")])
+        another = np.logical_and.reduce([self.column(name)[1] for name in ("given_name", "family_name", "hire_date")])
         yield because(self.new, another, "HR has another name and another hire date under this id: another human?")
         far = (self.new["hire_date"] > self.today + pd.DateOffset(years=1)).to_numpy(dtype=bool)
         yield because(self.new, far & self.was, "the hire date moved more than a year ahead")
+
+
+def whole_of(people: pd.DataFrame, status: pd.Series) -> Whole:
+    """A feed's numbers."""
+    working, over = status.isin(WORKING), status == Status.TERMINATED.value
+    return Whole(len(people), int(working.sum()), int((~over).sum()), filled_in(people))
+
+
+def filled_in(people: pd.DataFrame) -> dict[str, int]:
+    """Column -> how many have a value there."""
+    return {str(name): int(number) for name, number in people.notna().sum().items()}
 
 
 def words(column: str) -> str:

@@ -23,6 +23,7 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_rand
 NEWEST = "0004"
 """The last file under migrations/versions; looking there takes longer than all else at the start of a run."""
 BUSY_SECONDS = 30
+FEW = 2000  # people up to whom asking for them alone is faster than reading everybody
 IN_ONE_QUERY = 500  # SQLite allows 32,766 parameters, older ones 999
 MIGRATION_LOCK = 0x726F6C6C  # any constant; PostgreSQL's advisory locks go by number
 CHAIN_LOCK = MIGRATION_LOCK + 1
@@ -129,6 +130,17 @@ def chunks(ids: Iterable[str]) -> Iterator[list[str]]:
     """The ids, as many at a time as one query takes."""
     listed = sorted(set(ids))
     return (listed[first : first + IN_ONE_QUERY] for first in range(0, len(listed), IN_ONE_QUERY))
+
+
+def few(ids: Iterable[str]) -> list[str] | None:
+    """The ids, where it pays to ask for these people alone; None: better read everybody."""
+    listed = list(ids)
+    return listed if len(listed) <= FEW else None
+
+
+def asking(wanted: Any, person: Any, people: Iterable[str] | None) -> list[Any]:
+    """The query about everybody, or the queries about these people, whom the column `person` names."""
+    return [wanted] if people is None else [wanted.where(person.in_(part)) for part in chunks(people)]
 
 
 def exists(url: str | URL) -> bool:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
 from sqlalchemy import func, update
 from sqlmodel import Session, col, select
 
-from flows.record.database import Database, now
+from flows.record.database import Database, asking, now
 from flows.record.tables import PlanRow, StepOutcome, StepRow
 
 
@@ -161,12 +161,14 @@ def loose(db: Database) -> set[str]:
         return set(session.exec(steps.distinct())) | set(session.exec(plans.distinct()))
 
 
-def left_undone(db: Database) -> set[str]:
-    """Ids of the people whose last plan failed or was cut off."""
+def left_undone(db: Database, people: Iterable[str] | None = None) -> set[str]:
+    """Ids of those, among everybody or these people, whose last plan failed or was cut off."""
     newest = select(func.max(PlanRow.id)).group_by(col(PlanRow.person_id))
     bad = col(PlanRow.result).is_(None) | (col(PlanRow.result) == "Failed")
     with db.session() as session:
-        return set(session.exec(select(PlanRow.person_id).where(col(PlanRow.id).in_(newest), bad)))
+        plans = asking(newest, col(PlanRow.person_id), people)
+        found = (select(PlanRow.person_id).where(col(PlanRow.id).in_(each), bad) for each in plans)
+        return {person for query in found for person in session.exec(query)}
 
 
 def runs_of(db: Database, person_id: str) -> Sequence[PlanRow]:

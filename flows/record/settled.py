@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from sqlalchemy import select, update
 from sqlmodel import col
 
-from flows.record.database import Database, now
+from flows.record.database import Database, asking, now
 from flows.record.tables import SettledRow
 
 
@@ -37,10 +38,11 @@ def known(db: Database, person_id: str) -> bool:
         return session.get(SettledRow, person_id) is not None
 
 
-def all_of(db: Database) -> dict[str, str]:
-    """person_id -> fingerprint, as text."""
+def all_of(db: Database, people: Iterable[str] | None = None) -> dict[str, str]:
+    """person_id -> fingerprint, as text, of everybody or of these people."""
+    wanted = select(SettledRow.person_id, SettledRow.fingerprint)  # type: ignore[call-overload]
     with db.session() as session:
-        rows = session.execute(select(SettledRow.person_id, SettledRow.fingerprint)).all()  # type: ignore[call-overload]
+        rows = (row for query in asking(wanted, col(SettledRow.person_id), people) for row in session.execute(query))
         return {person_id: fingerprint for person_id, fingerprint in rows}
 
 

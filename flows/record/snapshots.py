@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from datetime import datetime
+from functools import lru_cache
 
 import pandas as pd
 import pyarrow as pa
@@ -70,8 +71,14 @@ def new_row(source: str, people: pd.DataFrame, table: pa.Table, digest: str, rea
 
 
 def people_of(row: SnapshotRow) -> pd.DataFrame:
-    """The people as they were saved, in the order in which they were saved."""
-    return tidy(parquet.read_table(pa.BufferReader(row.people)).to_pandas())
+    """The people as they were saved, in the order in which they were saved; a frame of the caller's own."""
+    return unpacked(row.people).copy(deep=False)
+
+
+@lru_cache(maxsize=2)  # a process that lives on looks at the same feed again and again
+def unpacked(people: bytes) -> pd.DataFrame:
+    """A packed feed."""
+    return tidy(parquet.read_table(pa.BufferReader(people)).to_pandas())
 
 
 def hash_of(people: pd.DataFrame) -> str:
