@@ -98,3 +98,9 @@ def write(file: Path, rows: list[dict[str, Any]]) -> None:
         for row in rows:
             said = row | {"customWorkerType": CONTRACTS.get(row["customWorkerType"], row["customWorkerType"])}
             table.writerow([said.get(word) or "" for word in HEADER.values()])
+
+
+def rows(file: Path) -> list[dict[str, str]]:
+    """The people of such an export, under the story's words."""
+    with file.open(newline="", encoding="utf-8") as text:
+        return [{HEADER[column]: cell for column, cell in line.items()} for line in csv.DictReader(text)]
