@@ -83,6 +83,17 @@ def test_a_token_that_ends_while_reading_is_renewed_once_and_the_read_goes_on(sa
     assert renewals(twin) == [200, 200]
 
 
+def test_a_token_that_another_process_renewed_meanwhile_is_taken_where_ones_own_is_refused(sandbox, twin, tmp_path):
+    mine, other = (connected(sandbox.environment, "gusto", keep=tmp_path) for _ in range(2))
+    mine.check()
+    other.check()
+    twin.options(outworn=True)
+    other.check()
+
+    assert len(mine.read()) == 24
+    assert renewals(twin) == [200, 200]
+
+
 @contextmanager
 def readers(values: dict[str, str], keep: Path, many: int) -> Iterator[list[subprocess.Popen[str]]]:
     """Processes that read everybody, each time they are told to."""

@@ -152,7 +152,7 @@ class Renewal(Signing):
         if self.grant.single_use and self.purse.folder is None:
             raise NotSignedIn("there is no folder in which to keep the refresh token that a renewal gives")
         self.learn([kept.refresh])
-        self.purse.write(kept.model_copy(update={"begun": kept.begun or said(self.now())}))
+        self.purse.write(kept.model_copy(update={"begun": said(self.now())}))
         answer = yield self.asking(kept.refresh, timing)
         answer.read()
         fresh = self.fresh(kept, answer)
