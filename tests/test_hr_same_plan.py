@@ -52,6 +52,8 @@ DIFFERENCES: dict[str, tuple[Differs, ...]] = {
         Differs("employment_status", EVERYBODY, "", BY_DATES),
         Differs("manager_id", PRIYA, "", "contractors have no manager there"),
     ),
+    "darwinbox": (),
+    "greythr": (Differs("country", EVERYBODY, "", NO_COUNTRY),),
     "keka": (Differs("country", EVERYBODY, "", NO_COUNTRY),),
     "zoho_people": (Differs("country", EVERYBODY, "", NO_COUNTRY),),
     "successfactors": (),
