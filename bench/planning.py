@@ -53,6 +53,11 @@ def rollcall(folder: Path, rules: Rules, clock: Clock) -> list[Plan]:
     lap = stopwatch(clock)
     old, new = (read(folder / f"{name}.csv", rules) for name in ("yesterday", "today"))
     lap("read, feed")
+    return considered(old, new, rules, lap)
+
+
+def considered(old: pd.DataFrame, new: pd.DataFrame, rules: Rules, lap: Callable[[str], None]) -> list[Plan]:
+    """The plans of all who are due between two looks."""
     (was, had), (status, here) = standing(old, rules.company, THEN), standing(new, rules.company, NOW)
     lap("status")
     changed = changes(old, was, new, status)

@@ -100,17 +100,20 @@ class Sandbox:
 
     def start(self) -> None:
         """Start, and return once it listens; again on the same port after a stop or a kill."""
-        command = [sys.executable, "-m", "connectors.sandbox", "--port", str(self.port), "--until-stdin-closes"]
-        command += ["--latency-ms", str(self.latency_ms)]
-        command += ["--state", str(self.state_file)] if self.state_file else []
         pipe = subprocess.PIPE
-        self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)
+        self.process = subprocess.Popen(self.command(), stdin=pipe, stdout=pipe, text=True)
         line = self.process.stdout.readline() if self.process.stdout else ""
         if "listening" not in line:
             self.stop()
             raise RuntimeError(f"the sandbox did not start on port {self.port or '(any)'}")
         self.port = int(line.rsplit(":", 1)[1])
         self.client.base_url = httpx.URL(self.url)
+
+    def command(self) -> list[str]:
+        """What is started."""
+        command = [sys.executable, "-m", "connectors.sandbox", "--port", str(self.port), "--until-stdin-closes"]
+        command += ["--latency-ms", str(self.latency_ms)]
+        return command + (["--state", str(self.state_file)] if self.state_file else [])
 
     def stop(self) -> None:
         """End the process, by force where it does not listen."""
