@@ -12,10 +12,11 @@ import jwt
 from pydantic import Field, SecretStr, model_validator
 
 from connectors.logins import Login, Session
+from connectors.saml import Saml
 from connectors.signing import Keys, NotSignedIn, TokenGrant
 from mappings.words import Words
 
-WAYS = ("bearer", "header", "query", "basic", "oauth", "assertion", "login")
+WAYS = ("bearer", "header", "query", "basic", "oauth", "assertion", "saml", "login")
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 CLIENT_ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
@@ -120,6 +121,7 @@ class Auth(Words):
     basic: Basic | None = None
     oauth: OAuth | None = None
     assertion: Assertion | None = None
+    saml: Saml | None = None
     login: Login | None = None
 
     @model_validator(mode="after")
@@ -151,6 +153,9 @@ class Auth(Words):
         if self.assertion:
             asserted, where = self.assertion, below(url, self.assertion.token_url)
             return TokenGrant(where, lambda: asserted.form(where))
+        if self.saml:
+            stated, there = self.saml, below(url, self.saml.token_url)
+            return TokenGrant(there, lambda: stated.form(there))
         return None
 
 

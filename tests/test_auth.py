@@ -399,7 +399,7 @@ def test_nothing_of_a_sign_in_is_logged(
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ({}, "give exactly one of bearer, header, query, basic, oauth, assertion, login"),
+        ({}, "give exactly one of bearer, header, query, basic, oauth, assertion, saml, login"),
         ({"bearer": "x", "query": {"a": "b"}}, "give exactly one of"),
         ({"login": {"path": "/login"}}, "give one of form, json"),
         ({"login": {"path": "/l", "form": {"a": "b"}, "token": {}}}, "give exactly one of cookie, header"),

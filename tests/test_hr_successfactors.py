@@ -1,13 +1,11 @@
 """SuccessFactors: what is asked, answered and written is in the EDMX; the twin's people are read right."""
 
-import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import httpx
 import pytest
-from lxml import etree
 from ruamel.yaml import YAML
 
 from connectors.base import Outcome
@@ -15,66 +13,14 @@ from connectors.errors import Mismatch, Refused
 from connectors.hr.base import Changes, Source, WriteBack
 from connectors.hr.catalogue import source
 from connectors.hr.successfactors import SuccessFactors
-from connectors.hr.successfactors_odata import day
+from connectors.hr.successfactors_odata import told
 from connectors.sandbox import Sandbox
 from mappings.feed import people_of
 from mappings.vocabulary import HrSource
-from tests.vendor_specs import SPECS, Differs
+from tests.edmx import Model
+from tests.vendor_specs import Differs
 
 ROOT = Path(__file__).parents[1]
-EXPORTS = ("ECEmploymentInformation", "ECPersonalInformation", "ECFoundationOrganization", "PLTUserManagement")
-WIRED = {"Edm.Boolean": bool, "Edm.String": str, "Edm.Int64": (int, str), "Edm.Double": (int, float, str)}
-PARAMETERS = {"$format", "$select", "$filter", "$inlinecount", "$top", "$skiptoken", "paging", "customPageSize"}
-PARAMETERS |= {"fromDate", "toDate", "purgeType"}
-
-
-class Model:
-    """The entities that the EDMX exports have, held to every request and answer of a client."""
-
-    def __init__(self) -> None:
-        files = [SPECS / "successfactors" / f"{name}.edmx" for name in EXPORTS]
-        if not all(file.exists() for file in files):
-            pytest.skip("../shared/specs/successfactors is not here")
-        self.types: dict[str, dict[str, str]] = {}
-        self.sets: dict[str, dict[str, str]] = {}
-        self.seen = set[str]()
-        for element in (each for file in files for each in etree.parse(file).iter("{*}EntityType", "{*}EntitySet")):
-            name = element.get("Name", "")
-            if element.tag.endswith("EntityType"):
-                kinds = {each.get("Name", ""): each.get("Type", "") for each in element.iterfind("{*}Property")}
-                self.types.setdefault(name, {}).update(kinds)
-            else:
-                self.sets[name] = {etree.QName(key).localname: value for key, value in element.attrib.items()}
-
-    def before(self, request: httpx.Request) -> None:
-        entity, said = request.url.path.rsplit("/", 1)[-1], dict(request.url.params)
-        self.seen.add(f"{request.method} {entity}")
-        if strange := set(said) - PARAMETERS:
-            raise Differs(f"unknown parameter {strange}")
-        if request.method == "POST":
-            self.check_row(httpx.Response(200, content=request.read()).json(), write=True)
-            return
-        filtered = re.findall(r"(\w+) (?:in|gt|eq) ", said.get("$filter", ""))
-        for name in [*said["$select"].split(","), *filtered]:
-            if name not in self.types[entity]:
-                raise Differs(f"{entity} has no property {name}")
-
-    def after(self, response: httpx.Response) -> None:
-        told = httpx.Response(200, content=response.read()).json().get("d", {})
-        for row in told["results"] if isinstance(told, dict) and "results" in told else []:
-            self.check_row(row)
-
-    def check_row(self, row: dict[str, object], write: bool = False) -> None:
-        entity = str(row["__metadata"]["uri"]).rsplit("/", 1)[-1].split("(")[0]
-        if write and self.sets[entity].get("upsertable") != "true":
-            raise Differs(f"{entity} cannot be upserted")
-        for name, value in row.items():
-            kind = "" if name == "__metadata" else self.types[entity].get(name)
-            if kind is None:
-                raise Differs(f"{entity} has no property {name}")
-            right = day(value) if kind.startswith("Edm.Date") else isinstance(value, WIRED.get(kind, object))
-            if value is not None and not right:
-                raise Differs(f"{entity}.{name}: {value!r} is no {kind}")
 
 
 def rules() -> HrSource:
@@ -127,18 +73,22 @@ def people(app: SuccessFactors):
 
 def test_a_whole_life_is_in_the_edmx(sandbox):
     app, model = company(sandbox, page_size=7), Model()
-    app.odata.http.client.event_hooks = {"request": [model.before], "response": [model.after]}
+    model.hold(app.odata.http.client)
 
     app.check(), app.read(), app.read_one("102"), app.changed_since(datetime.now(UTC) - timedelta(days=1))
     app.write_work_email("102", "t.finch@juniperfinch.example", "tobias.finch@juniperfinch.example")
 
-    assert {"GET EmpJob", "GET PerEmail", "GET FODepartment", "POST upsert"} <= model.seen
+    entities = {"EmpEmployment", "EmpJob", "PerPersonal", "PerEmail", "FODepartment", "FOLocation"}
+    assert model.seen == {"POST token", "POST upsert"} | {f"GET {entity}" for entity in entities}
 
 
 @pytest.mark.parametrize(
     "row",
     [
-        {"__metadata": {"uri": "PerEmail(emailType='1')"}, "mail": "a@b.example"},
+        {"__metadata": {"uri": "PerEmail(emailType='1',personIdExternal='2')"}, "mail": "a@b.example"},
+        {"__metadata": {"uri": "PerEmail(emailType='1')"}, "emailAddress": "a@b.example"},
+        {"__metadata": {"uri": "EmpJob(userId='1',startDate='2',seqNumber='3')"}, "emplStatus": "A"},
+        {"__metadata": {"uri": "FOLocation"}, "externalCode": "longer than thirty-two letters, which no code may be"},
         {"__metadata": {"uri": "EmpJob"}, "startDate": "2026-01-01"},
         {"__metadata": {"uri": "EmpJob"}, "jobTitle": 5},
     ],
@@ -150,10 +100,14 @@ def test_the_check_notices_wrong_rows(row):
 
 def test_the_check_notices_a_wrong_property(sandbox):
     app, model = company(sandbox), Model()
-    app.odata.http.client.event_hooks = {"request": [model.before], "response": []}
+    model.hold(app.odata.http.client)
 
     with pytest.raises(Differs, match="EmpJob has no property hireDate"):
         list(app.odata.rows("EmpJob", ("hireDate",), {}))
+    with pytest.raises(Differs, match="no condition"):
+        list(app.odata.rows("EmpJob", ("userId",), {"$filter": "userId in O'Neil"}))
+    with pytest.raises(Differs, match="header Authorization"):
+        app.odata.http.client.get("/EmpJob?$select=userId", headers={"Authorization": "Basic x"}, auth=None)
 
 
 def test_it_keeps_the_contract(sandbox):
@@ -207,6 +161,47 @@ def test_a_rehire_with_another_user_is_the_same_person(sandbox):
     for frame in (company(sandbox).read(), company(sandbox).read_one("124")):
         person = people_of(frame, rules()).people.set_index("employee_id").loc["124"]
         assert person["hire_date"].date() == in_days(3) and str(person["last_day"]) == "NaT"
+
+
+@pytest.mark.parametrize(("gap", "ends"), [(1, False), (2, True)], ids=["the next day", "a day between"])
+def test_a_transfer_under_a_new_user_is_no_leaver_and_a_gap_is(sandbox, gap, ends):
+    upsert(sandbox, "EmpEmployment", personIdExternal="108", userId="u108", endDate=in_days(9))
+    hire(sandbox, "108", "u108b", in_days(9 + gap))
+
+    person = people(company(sandbox)).loc["108"]
+
+    assert (person["last_day"].date() == in_days(9)) if ends else (str(person["last_day"]) == "NaT")
+    assert str(person["hire_date"].date()) == "2020-01-13"
+
+
+def test_a_second_job_is_no_move(sandbox):
+    hire(sandbox, "108", "u108b", in_days(-5), department="PEO_6")
+
+    assert people(company(sandbox)).loc["108", "department"] == "Sales"
+
+
+def test_an_id_with_an_apostrophe_asks_for_nobody_else(sandbox):
+    app = company(sandbox)
+
+    assert app.read_one("x' or personIdExternal eq '102").empty
+    with pytest.raises(Refused, match="Invalid personIdExternal"):
+        app.write_work_email("x','102", "t@juniperfinch.example", "tobias.finch@juniperfinch.example")
+
+
+@pytest.mark.parametrize(
+    ("wire", "cell"),
+    [
+        ("/Date(1456790400000)/", "2016-03-01"),
+        ("/Date(1456790400000+0000)/", "2016-03-01T00:00:00+00:00"),
+        ("/Date(1456790400000-0480)/", "2016-02-29T16:00:00-08:00"),
+        ("/Date(1456794000000)/", "2016-03-01T01:00:00"),
+        ("/Date(253402214400000)/", "9999-12-31"),
+        ("/Date(-2208988800000)/", "1900-01-01"),
+        ("/Date(999999999999999)/", "/Date(999999999999999)/"),
+    ],
+)
+def test_days_and_moments_are_as_the_wire_has_them(wire, cell):
+    assert told(wire) == cell
 
 
 def test_of_one_days_records_the_last_in_sequence_holds(sandbox):

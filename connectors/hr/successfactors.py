@@ -20,6 +20,7 @@ from pydantic import Field
 from connectors.auth import Auth
 from connectors.base import Outcome
 from connectors.errors import Mismatch, Refused
+from connectors.fields import text
 from connectors.hr.successfactors_odata import Odata, Row, quoted
 from connectors.hr.successfactors_person import Staff
 from connectors.http import Http, client
@@ -122,7 +123,7 @@ class SuccessFactors:
             raise Refused(self.name, doing, "the mapping does not allow it", todo)
         kind = self.work_kind(doing)
         held = self.emails(employee_id)
-        now = held.get(kind, {}).get("emailAddress") or ""
+        now = address_in(held, kind)
         if now.casefold() == address.casefold():
             return Outcome.ALREADY
         if now and now.casefold() != instead_of.casefold():
@@ -131,9 +132,12 @@ class SuccessFactors:
         key = f"PerEmail(emailType={quoted(kind)},personIdExternal={quoted(employee_id)})"
         self.odata.upsert({"__metadata": {"uri": key}, "emailAddress": address, "isPrimary": primary}, doing)
         shown = self.emails(employee_id)
-        if (shown.get(kind, {}).get("emailAddress") or "").casefold() != address.casefold() or set(held) - set(shown):
-            what = shown.get(kind, {}).get("emailAddress") or "nothing"
+        if address_in(shown, kind).casefold() != address.casefold():
+            what = address_in(shown, kind) or "nothing"
             raise Mismatch(self.name, doing, f"SuccessFactors accepted {address} but shows {what}")
+        if lost := set(held) - set(shown):
+            why = f"SuccessFactors accepted {address} and lost other addresses (types {', '.join(sorted(lost))})"
+            raise Mismatch(self.name, doing, why)
         return Outcome.DONE
 
     def work_kind(self, doing: str) -> str:
@@ -192,3 +196,8 @@ class SuccessFactors:
         frame = pd.DataFrame(cells, index=index, columns=self.fields, dtype="string")
         frame.attrs = {"source": "SuccessFactors"}
         return frame
+
+
+def address_in(emails: Mapping[str, Row], kind: str) -> str:
+    """The address of a type; empty where there is none."""
+    return text(emails.get(kind, {}).get("emailAddress")) or ""

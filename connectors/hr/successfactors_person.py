@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from datetime import date
+from datetime import date, timedelta
 
 from connectors.hr.successfactors_odata import Row, day, told
 
 LAST = "9999-12-31"
+ENDS = ("endDate", "lastDateWorked")
+"""What an employment has from the last one that follows it without a gap."""
 FOUNDATION = {"FODepartment": "department", "FOLocation": "location"}
 """Entity -> the property of EmpJob that has its code."""
 
@@ -52,22 +54,43 @@ class Staff:
         return str(self.emails.get((person, kind), {}).get("emailAddress") or "")
 
     def employment(self, person: str) -> Row:
-        """The one that has not ended; of several the one begun last, of none such the one that ended last."""
-
-        def rank(row: Row) -> tuple[bool, bool, str]:
-            start, end = day(row["startDate"]), day(row["endDate"]) or LAST
-            return end >= self.today, start <= self.today, start
-
-        return max(self.employments[person], key=rank)
+        """The one that runs, else the next one, else the one that ended last; of several that run the one begun first,
+        as a second job is none to move for. It ends with those that follow it without a gap: no transfer is a leaver.
+        """
+        ordered = sorted(self.employments[person], key=begins)
+        coming = [row for row in ordered if ends(row) >= self.today]
+        chosen = coming[0] if coming else max(ordered, key=ends)
+        last = chosen
+        for row in ordered:
+            if begins(row) <= day_after(ends(last)) and ends(row) > ends(last):
+                last = row
+        return chosen | {name: last.get(name) for name in ENDS}
 
     def holding(self, records: list[Row]) -> Row:
         """The record that holds today; before the first one that one; of one day's the last in sequence."""
-        ordered = sorted(records, key=lambda row: (day(row["startDate"]), int(row.get("seqNumber") or 0)))
-        begun = [row for row in ordered if day(row["startDate"]) <= self.today]
-        if begun or not ordered:
-            return begun[-1] if begun else {}
-        first = day(ordered[0]["startDate"])
-        return [row for row in ordered if day(row["startDate"]) == first][-1]
+        ordered = sorted(records, key=lambda row: (begins(row), sequence(row)))
+        begun = [row for row in ordered if begins(row) <= self.today]
+        first = [row for row in ordered if begins(row) == begins(ordered[0])]
+        return (begun or first or [{}])[-1]
+
+
+def begins(row: Row) -> str:
+    return day(row["startDate"])
+
+
+def ends(row: Row) -> str:
+    """The last day; a far one where there is none."""
+    return day(row["endDate"]) or LAST
+
+
+def sequence(row: Row) -> int:
+    """Its number among those of one day; entities without one have one record a day."""
+    number = str(row.get("seqNumber") or "")
+    return int(number) if number.isascii() and number.isdigit() else 0
+
+
+def day_after(on: str) -> str:
+    return on if on == LAST else (date.fromisoformat(on) + timedelta(days=1)).isoformat()
 
 
 def grouped(rows: Iterable[Row], key: str) -> dict[str, list[Row]]:

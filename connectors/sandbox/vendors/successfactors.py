@@ -6,7 +6,6 @@ Below the prefix the paths are those of https://{api server}. People in HR write
 from __future__ import annotations
 
 import re
-from base64 import b64decode
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -15,10 +14,9 @@ from urllib.parse import quote
 from connectors.sandbox import company
 from connectors.sandbox.quotas import Limit
 from connectors.sandbox.store import Index, Row, Table
-from connectors.sandbox.twin import Twin
+from connectors.sandbox.vendors.successfactors_door import CLIENT, COMPANY, PASSWORD, PRIVATE_KEY, USER, Door
 from connectors.sandbox.wire import Answer, Call, Rejection, Route, json_answer, page_number, route
 
-USER, PASSWORD = "rollcall@juniperfinch", "successfactors-password-of-the-sandbox"
 WORK, PRIVATE = "8448", "8446"
 LAST = "9999-12-31"
 BEGINNING = "2020-01-01T00:00:00.000+00:00"
@@ -46,19 +44,21 @@ MOST = 1000
 OWNER = {"EmpJob": "userId", "PerPersonal": "personIdExternal", "PerEmail": "personIdExternal"}
 
 
-class SuccessFactors(Twin):
+class SuccessFactors(Door):
     """Entities of rows, effective-dated where SAP's are."""
 
     quotas = (Limit(50),)  # SAP publishes no number
-    settable = {"most": (1000, 20, 7)}
+    settable = {"most": (1000, 20, 7), "basic": (True, False)}
     most = MOST
     """Rows of a page."""
 
     def make_tables(self) -> dict[str, Table]:
-        return {name: Table(name, {"key": Index(lambda row: row["_key"])}) for name in ENTITIES}
+        tables = {name: Table(name, {"key": Index(lambda row: row["_key"])}) for name in ENTITIES}
+        return tables | {"tokens": Table("tokens", {})}
 
     def make_routes(self) -> Sequence[Route]:
         return (
+            route("/oauth/token", post=self.token),
             route("/odata/v2/upsert", post=self.upsert),
             route("/odata/v2/{entity}", get=self.entities),
         )
@@ -71,7 +71,7 @@ class SuccessFactors(Twin):
             self.put("FOLocation", {"externalCode": code(name), "startDate": "1990-01-01", "name": name})
         for person in company.population():
             self.employ(person)
-        for table in self.store.tables.values():
+        for table in (self.store[name] for name in ENTITIES):
             for key, row in table.rows.items():
                 table.put(key, row | {"lastModifiedDateTime": BEGINNING})
 
@@ -100,11 +100,6 @@ class SuccessFactors(Twin):
         key = "|".join(str(fields[name]) for name in ENTITIES[entity][0])
         stamp = datetime.now(UTC).isoformat(timespec="milliseconds")
         table.put(key, {**table.rows.get(key, {}), **fields, "_key": key, "lastModifiedDateTime": stamp})
-
-    def authorise(self, call: Call) -> None:
-        kind, _, value = call.header(b"authorization").partition(" ")
-        if kind.lower() != "basic" or b64decode(value) != f"{USER}:{PASSWORD}".encode():
-            raise Rejection(self.problem(401, "[LGN0001]Unable to authenticate the user"))
 
     def problem(self, status: int, message: str, *headers: tuple[str, str]) -> Answer:
         body = {"error": {"code": f"COE{status}", "message": {"lang": "en-US", "value": message}}}
@@ -196,6 +191,9 @@ class SuccessFactors(Twin):
             raise ValueError(f"missing key {', '.join(sorted(missing))}")
         if entity == "PerEmail" and "@" not in str(fields.get("emailAddress", "")):
             raise ValueError("Invalid e-mail address")
+        persons = {row["personIdExternal"] for row in self.store["EmpEmployment"].rows.values()}
+        if entity == "PerEmail" and fields["personIdExternal"] not in persons:
+            raise ValueError("Invalid personIdExternal")
 
 
 def code(name: str) -> str:
@@ -266,4 +264,9 @@ def environment(root: str) -> dict[str, str]:
         "SUCCESSFACTORS_URL": f"{root}/odata/v2",
         "SUCCESSFACTORS_USER": USER,
         "SUCCESSFACTORS_PASSWORD": PASSWORD,
+        "SUCCESSFACTORS_TOKEN_URL": f"{root}/oauth/token",
+        "SUCCESSFACTORS_COMPANY": COMPANY,
+        "SUCCESSFACTORS_CLIENT_ID": CLIENT,
+        "SUCCESSFACTORS_API_USER": USER.partition("@")[0],
+        "SUCCESSFACTORS_PRIVATE_KEY": PRIVATE_KEY.replace("\n", "\\n"),
     }
