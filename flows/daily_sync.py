@@ -19,7 +19,8 @@ from flows.case import day_of, instant
 from flows.due import Started, check_sso, due, leavers, start
 from flows.gate import believed, hold, read, served, use_up, weighed
 from flows.identities import resolve
-from flows.record import facts, holds, overrides, snapshots
+from flows.record import facts, holds, overrides, signals, snapshots
+from flows.record.signals import Signal
 from flows.record.tables import HoldRow
 from flows.report import table
 from flows.site import Site
@@ -36,7 +37,8 @@ from mappings.radius import Impact
 @flow(name="daily_sync", persist_result=False)
 async def daily_sync(on: date | None = None) -> State[Any]:
     """Make every app agree with HR, as of now or of the date `on`."""
-    moment = on or datetime.now(UTC)
+    begun = datetime.now(UTC)
+    moment = on or begun
     try:
         site = await asyncio.to_thread(Site.open)
         feed: Feed = await finished("read HR", lambda: read(site, day_of(moment)))
@@ -46,7 +48,9 @@ async def daily_sync(on: date | None = None) -> State[Any]:
         await asyncio.to_thread(
             keep, site, feed, changed, verdict, moment
         )  # before the runs: addresses are taken from there
+        newer = await asyncio.to_thread(read_anew, site, feed, begun)
         who: pd.DataFrame = await finished("find who is due", lambda: served(site, due(site, feed.people, moment)))
+        who = who[~who["person_id"].isin(newer)]
         waits: Impact = await finished("blast radius", lambda: weighed(site, feed.people, who, moment))
     except FeedError as error:
         await notify.feed_refused(site, str(error), str(runtime.flow_run.id))
@@ -132,6 +136,17 @@ def keep(site: Site, feed: Feed, changed: pd.DataFrame, verdict: Verdict, moment
             keep_news(site, feed.people, changed, moment, seen_at)
             believed_rows = feed.people[~feed.people["employee_id"].isin(verdict.held)]
             overrides.end_mended(site.db, believed_rows, instant(moment))
+
+
+def read_anew(site: Site, feed: Feed, begun: datetime) -> list[str]:
+    """Those of whom a signal told something else while HR was being read, and nobody knows which word is newer:
+    they are left to the dispatcher of signals, which reads them once more. Returns their ids."""
+    said = signals.told_since(site.db, site.rules.company.hr, begun)
+    ids = sorted(signals.differing(said, feed.people)["employee_id"])
+    if ids and site.settings.webhooks:
+        signals.store(site.db, [Signal(site.rules.company.hr, f"daily_sync {runtime.flow_run.id} {begun}", ids)])
+        return ids
+    return []
 
 
 def keep_news(

@@ -190,7 +190,7 @@ def keep(site: Site, feed: Feed, house: House, verdict: Verdict, mine: set[str],
     rows = {row.employee_id: f"{row.message}. Mend the row in HR." for row in feed.held if row.employee_id}
     doubts = without(verdict.held, released(site, TRUST))
     before = house.people[house.people["employee_id"].isin(mine)]
-    news = differing(feed.people, signals.with_rows(before, house.known))
+    news = signals.differing(feed.people, signals.with_rows(before, house.known))
     with site.db.writing():
         for name, found in ((TRUST, doubts), (source, rows)):
             for each in mine:
@@ -207,16 +207,6 @@ def place_or_lift(site: Site, person_id: str, source: str, why: str) -> None:
         holds.place(site.db, person_id, source, why)
     else:
         holds.lift(site.db, person_id, source, MENDED)
-
-
-def differing(people: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
-    """Those of whom something else is known, or nothing."""
-    names = list(people.columns)
-    old = known[known["employee_id"].isin(people["employee_id"])].reindex(columns=names).astype("string").fillna("")
-    new = people.astype("string").fillna("")
-    same = {tuple(row) for row in old.to_numpy().tolist()}
-    fresh = [tuple(row) not in same for row in new.to_numpy().tolist()]
-    return people[pd.array(fresh, dtype="boolean").to_numpy(dtype=bool)]
 
 
 # who is due

@@ -13,7 +13,7 @@ from connectors.hr.base import Changes
 from flows.case import day_of
 from flows.record import marks, signals, snapshots
 from flows.record.signals import Signal
-from flows.signalled import differing, held_ids
+from flows.signalled import held_ids
 from flows.site import Site
 from flows.webhook_site import Sites
 from mappings.feed import FeedError, people_of
@@ -73,7 +73,7 @@ def changed(site: Site, source: Changes, since: datetime, moment: datetime) -> l
         return []
     feed = people_of(raw, site.rules.hr, day_of(moment))
     known = signals.people_now(site.db, site.rules.company.hr)
-    news = feed.people if known is None else differing(feed.people, known)
+    news = feed.people if known is None else signals.differing(feed.people, known)
     return sorted({*news["employee_id"], *held_ids(feed)})
 
 

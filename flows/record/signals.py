@@ -134,3 +134,13 @@ def with_rows(people: pd.DataFrame, rows: pd.DataFrame, without: Iterable[str] =
     gone = {*rows["employee_id"], *without}
     kept = people[~people["employee_id"].isin(gone)]
     return tidy(pd.concat([kept, rows], ignore_index=True))
+
+
+def differing(people: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
+    """Those of whom something else is known, or nothing."""
+    names = list(people.columns)
+    old = known[known["employee_id"].isin(people["employee_id"])].reindex(columns=names).astype("string").fillna("")
+    new = people.astype("string").fillna("")
+    same = {tuple(row) for row in old.to_numpy().tolist()}
+    fresh = [tuple(row) not in same for row in new.to_numpy().tolist()]
+    return people[pd.array(fresh, dtype="boolean").to_numpy(dtype=bool)]
