@@ -17,6 +17,7 @@ from flows.daily_sync import ask
 from flows.due import Started, check_sso, leavers, start
 from flows.knock import knock
 from flows.record import signals, snapshots
+from flows.record.lease import Busy, lease
 from flows.record.tables import SignalRow
 from flows.signalled import Look, look
 from flows.site import Site
@@ -29,6 +30,10 @@ BUSY = timedelta(seconds=2)
 """After which a person is looked at again whose run is under way: it may have read HR before the change."""
 FIRST, LONGEST = timedelta(seconds=5), timedelta(minutes=10)
 """Between tries where HR or Prefect cannot be reached; doubled each time."""
+TURN = " signals"
+"""The lease under which signals are taken up, by one receiver at a time; no id begins with a blank."""
+TURN_LASTS = timedelta(seconds=30)
+"""After which another machine goes on where one was lost; on the same machine it does so at once."""
 LOOKS = 3  # at somebody whom HR does not know yet: its answers may lag behind its calls
 LOG = logging.getLogger("rollcall.webhook")
 
@@ -55,11 +60,20 @@ class Dispatcher:
     async def once(self, moment: datetime) -> int:
         """Take up the open signals whose time has come; returns how many there were."""
         site = await asyncio.to_thread(self.sites.now)
-        rows = await asyncio.to_thread(signals.open_now, site.db, moment)
-        if not rows:
+        if not await asyncio.to_thread(signals.open_now, site.db, moment, 1):
             return 0
         try:
-            await take_up(site, rows, moment)
+            with lease(site.db, TURN, "the receiver of webhooks", lasts=TURN_LASTS):
+                return await self.serve(site, moment)
+        except Busy:  # another machine's receiver is at it; whatever it leaves is looked at a moment later
+            return 0
+
+    async def serve(self, site: Site, moment: datetime) -> int:
+        """As `once`, while nobody else does so."""
+        rows = await asyncio.to_thread(signals.open_now, site.db, moment)
+        try:
+            if rows:
+                await take_up(site, rows, moment)
         except Exception as error:  # nothing of it is lost: each is tried again
             LOG.error("%d signals are tried again: %s: %s", len(rows), type(error).__name__, error)
             await asyncio.to_thread(try_again, site, rows, f"{type(error).__name__}: {error}"[:500])
