@@ -212,6 +212,20 @@ def test_a_client_that_gusto_does_not_know_is_told_by_its_variables(sandbox, twi
         connected(sandbox.environment | {"GUSTO_CLIENT_SECRET": "guessed"}, "gusto", keep=tmp_path).read()
 
 
+def test_a_token_that_the_vendor_repeats_in_its_refusal_is_masked(sandbox, twin, tmp_path):
+    gusto = connected(sandbox.environment, "gusto", keep=tmp_path)
+    gusto.check()
+    refresh = kept(tmp_path)["refresh"]
+    old, body = gusto.http.client, {"error": "invalid_grant", "error_description": f"what is {refresh}?"}
+    transport = httpx.MockTransport(
+        lambda request: httpx.Response(400 if "token" in request.url.path else 401, json=body)
+    )
+    gusto.http.client = httpx.Client(transport=transport, base_url=old.base_url, auth=old.auth)
+
+    with pytest.raises(Refused, match=r"what is \*\*\*\?"):
+        gusto.read()
+
+
 def test_no_token_is_in_a_log_or_in_what_was_read(sandbox, twin, tmp_path, caplog):
     caplog.set_level(logging.DEBUG)
     gusto = connected(sandbox.environment, "gusto", keep=tmp_path)

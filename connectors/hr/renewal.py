@@ -199,7 +199,6 @@ class Renewal(Signing):
     def passed(self, kept: Tokens) -> Pass:
         """The header with the access token."""
         self.given = kept.access
-        self.learn([kept.refresh, kept.access])
         return Pass({"Authorization": f"{self.grant.prefix} {kept.access}"}, self.clock() + kept.until - self.now())
 
 
