@@ -10,6 +10,7 @@ from connectors.errors import Mismatch, Refused, Retryable
 from connectors.hr.base import Changes, Signals, Source, WriteBack
 from mappings.feed import UNREADABLE, people_of
 from mappings.people import Status, status_frame
+from tests.hr_calls_darwinbox import darwinbox_back, darwinbox_do, darwinbox_hire, darwinbox_leave
 from tests.hr_house import connected, expected, now, people, told
 
 DOMAIN = "juniperfinch.example"
@@ -41,28 +42,8 @@ def darwinbox(sandbox: Any, twin: Any) -> Any:
     return connected(sandbox.environment, "darwinbox")
 
 
-def hr(darwinbox: Any, api: str, **body: Any) -> Any:
-    """HR does something by an API of its own, with that API's key."""
-    key = {"api_key": f"darwinbox-{api}-key-of-the-sandbox"}
-    said = darwinbox.http.client.post(f"/importapi/{api}", json=key | body).raise_for_status().json()
-    assert said["status"] == 1 and not said["errors"]
-    return said
-
-
 def joiner(darwinbox: Any) -> str:
-    person = {"first_name": "Mia", "last_name": "Schneider", "date_of_joining": "07-01-2030"}
-    return str(hr(darwinbox, "add", employees=[person | {"department_name": "Finance"}])["success"][0])
-
-
-def leaver(darwinbox: Any, key: str, day: date) -> None:
-    said = {"deactivate_type": "Resigned", "deactivate_reason": "Moves", "date_of_resignation": "01-10-2026"}
-    hr(darwinbox, "deactivate", employees=[said | {"employee_id": key, "date_of_exit": day.strftime("%d-%m-%Y")}])
-
-
-def came_back(darwinbox: Any, key: str, day: str = "") -> None:
-    hr(darwinbox, "undodeactivation", employees=[{"employee_id": key}])
-    if day:
-        hr(darwinbox, "update", employees=[{"employee_id": key, "date_of_joining": day}])
+    return darwinbox_hire(darwinbox.http.client, "2030-01-07")
 
 
 def status(darwinbox: Any, key: str, day: date) -> Status:
@@ -70,8 +51,8 @@ def status(darwinbox: Any, key: str, day: date) -> Status:
     return Status(found)
 
 
-def yesterday() -> date:
-    return now().date() - timedelta(days=1)
+def yesterday() -> str:
+    return (now().date() - timedelta(days=1)).isoformat()
 
 
 def test_the_company_is_the_same_as_everywhere(darwinbox):
@@ -145,13 +126,13 @@ def test_who_is_added_is_pending_until_activated(darwinbox, twin):
     assert darwinbox.read_one(new)["population"].tolist() == ["pending"]
     assert len(people(darwinbox)) == 25
 
-    hr(darwinbox, "activate", user_ids=[new])
+    darwinbox_do(darwinbox.http.client, "activate", user_ids=[new])
     assert darwinbox.read_one(new)["population"].tolist() == ["active"]
 
 
 def test_who_came_back_and_lingers_is_one_row_the_active_one(darwinbox, twin):
     twin.options(lingers=True)
-    came_back(darwinbox, CASPAR, "02-11-2026")
+    darwinbox_back(darwinbox.http.client, CASPAR, "2026-11-02")
 
     frame = darwinbox.read().set_index("employee_id")
     assert len(frame) == 24 and frame.loc[CASPAR, "population"] == "active"
@@ -162,7 +143,7 @@ def test_who_came_back_and_lingers_is_one_row_the_active_one(darwinbox, twin):
 @pytest.mark.parametrize("undated", [True, False])
 def test_who_left_while_it_was_read_is_one_row_the_last_or_held(darwinbox, twin, undated):
     twin.options(lingers=True, undated=undated)
-    leaver(darwinbox, CLARA, yesterday())
+    darwinbox_leave(darwinbox.http.client, CLARA, yesterday())
 
     frame = darwinbox.read()
     assert frame["employee_id"].tolist().count(CLARA) == 1
@@ -177,7 +158,7 @@ def test_who_left_while_it_was_read_is_one_row_the_last_or_held(darwinbox, twin,
 
 
 def test_a_leaver_is_on_notice_until_the_day_of_exit_is_over(darwinbox, twin):
-    leaver(darwinbox, CLARA, date(2031, 1, 31))
+    darwinbox_leave(darwinbox.http.client, CLARA, "2031-01-31")
 
     assert darwinbox.read_one(CLARA)["population"].tolist() == ["active"]
     assert [status(darwinbox, CLARA, date(2031, month, 1)) for month in (1, 2)] == [Status.NOTICE, Status.TERMINATED]
@@ -191,14 +172,24 @@ def test_who_changed_comes_whole_whatever_population_they_are_in(darwinbox, twin
     assert darwinbox.changed_since(since).empty
     twin.options(lingers=True)
     new = joiner(darwinbox)
-    leaver(darwinbox, CLARA, yesterday())
-    came_back(darwinbox, CASPAR, "02-11-2026")
+    darwinbox_leave(darwinbox.http.client, CLARA, yesterday())
+    darwinbox_back(darwinbox.http.client, CASPAR, "2026-11-02")
 
     frame = darwinbox.changed_since(since).set_index("employee_id")
 
     assert frame["population"].to_dict() == {new: "pending", CLARA: "inactive", CASPAR: "active"}
     whole = darwinbox.read()
     assert list(frame.reset_index().columns) == list(whole.columns)
+
+
+def test_the_record_of_an_old_stint_does_not_count_though_it_was_written_last(darwinbox, twin):
+    twin.options(lingers=True, touched=True)
+    darwinbox_back(darwinbox.http.client, CASPAR, "2026-11-02")
+
+    changed = darwinbox.changed_since(now() + timedelta(hours=15))  # the active row has not changed since
+
+    for frame in (changed, darwinbox.read_one(CASPAR)):
+        assert frame[["employee_id", "population"]].to_numpy().tolist() == [[CASPAR, "active"]]
 
 
 def test_many_changes_are_read_with_everybody(darwinbox, twin, monkeypatch):

@@ -67,14 +67,25 @@ def test_the_company_is_the_same_as_everywhere(greythr):
     assert not isinstance(greythr, WriteBack) and not isinstance(greythr, Signals)
 
 
-def test_one_person_alone_is_as_among_all(greythr):
+def test_one_person_alone_is_as_among_all(greythr, twin):
     everybody = greythr.read().set_index("employeeId")
 
     for key in (INES, CLARA, CASPAR, "123", "101"):
         alone = greythr.read_one(key).set_index("employeeId")
         assert alone.loc[key].equals(everybody.loc[key])
-    for nobody in ("", "999", "x", "../lov", "１０３"):
+    assert greythr.read_one("999").empty
+    calls = len(paths(twin))
+    for nobody in ("", "x", "../lov", "１０３"):
         assert greythr.read_one(nobody).empty
+    assert len(paths(twin)) == calls
+
+
+def test_a_number_without_a_word_is_no_department(greythr, twin):
+    twin.options(nameless=True)
+
+    assert len(greythr.read()) == 24  # among all they come with their names
+    with pytest.raises(Refused, match="names no category [126]"):
+        greythr.read_one(INES)
 
 
 def test_only_lists_that_the_mapping_names_are_read(greythr, twin):

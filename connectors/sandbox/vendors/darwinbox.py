@@ -28,7 +28,7 @@ CLIENT = {
 }
 POPULATIONS = ("pending", "active", "inactive")
 DATASETS = {f"darwinbox-{name}-dataset-of-the-sandbox": name for name in POPULATIONS}
-BEGUN = "2024-12-02T09:00:00+00:00"
+BEGUN, LATER = "2024-12-02T09:00:00+00:00", "2099-12-01T09:00:00+00:00"
 TYPES = {"Employee": "Permanent", "Contractor": "Contractual"}
 OURS = {
     "first_name": "firstName",
@@ -56,6 +56,7 @@ class Darwinbox(StaffTwin):
     settable = {
         "unseen": ("", "active.date_of_exit", "inactive.company_email_id", "active.company_email_id"),
         "lingers": (False, True),
+        "touched": (False, True),
         "undated": (False, True),
         "silent": (False, True),
         "refusal": ("", "You have no access to this employee data"),
@@ -65,6 +66,8 @@ class Darwinbox(StaffTwin):
     """A population's field that is not in its dataset."""
     lingers = False
     """Whether a population keeps the old row of somebody who is in another one now."""
+    touched = False
+    """Whether such old rows were written last, as after a settlement."""
     undated = False
     """Whether the datasets have no latest_modified_timestamp."""
     silent = False
@@ -160,6 +163,7 @@ class Darwinbox(StaffTwin):
         here = [row for row in call["people"].rows.values() if self.population(row) == population]
         known = {row["id"] for row in here}
         gone = [row for row in call["left"].rows.values() if row["in"] == population and row["id"] not in known]
+        gone = [row | {"changed": LATER} for row in gone] if self.touched else gone
         return here + (gone if self.lingers else [])
 
     def population(self, row: Row) -> str:

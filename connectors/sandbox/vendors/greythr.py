@@ -49,6 +49,7 @@ class GreytHr(StaffTwin):
         "gap": ("", ROSTER, *LISTS),
         "cut": ("", ROSTER, *LISTS),
         "shifted": ("", ROSTER, *LISTS),
+        "nameless": (False, True),
     }
     unseen = ""
     """A field, or a category, that is shown of nobody."""
@@ -59,6 +60,9 @@ class GreytHr(StaffTwin):
     """The list whose second page comes empty."""
     shifted = ""
     """The list whose second page begins with the last row of the first, as after somebody was added."""
+
+    nameless = False
+    """Whether the lists of values come empty."""
 
     def make_tables(self) -> dict[str, Table]:
         return super().make_tables() | {"tokens": Table("tokens", {}), "values": Table("values", {})}
@@ -234,7 +238,7 @@ class GreytHr(StaffTwin):
         asked = orjson.loads(call.body)
         if not isinstance(asked, list):
             raise ValueError("the body is not a JSON list")
-        return json_answer(200, {key: self.values_of(key) for key in asked})
+        return json_answer(200, {key: [] if self.nameless else self.values_of(key) for key in asked})
 
     def values_of(self, key: str) -> list[list[Any]]:
         if key == "lov::transitiontype":
