@@ -17,8 +17,9 @@ from connectors.errors import ConnectorError
 from flows import notify
 from flows.case import day_of, instant
 from flows.due import Started, check_sso, due, leavers, start
-from flows.gate import believed, hold, read, served, use_up, weighed
+from flows.gate import believed, hold, served, use_up, weighed
 from flows.identities import resolve
+from flows.reading import Reading, note, read
 from flows.record import facts, holds, overrides, signals, snapshots
 from flows.record.signals import Signal
 from flows.record.tables import HoldRow
@@ -35,18 +36,22 @@ from mappings.radius import Impact
 
 
 @flow(name="daily_sync", persist_result=False)
-async def daily_sync(on: date | None = None) -> State[Any]:
-    """Make every app agree with HR, as of now or of the date `on`."""
+async def daily_sync(on: date | None = None, full: bool = False) -> State[Any]:
+    """Make every app agree with HR, as of now or of the date `on`.
+
+    `full`: everybody is read, whatever the mapping says.
+    """
     begun = datetime.now(UTC)
     moment = on or begun
     try:
         site = await asyncio.to_thread(Site.open)
-        feed: Feed = await finished("read HR", lambda: read(site, day_of(moment)))
+        reading: Reading = await finished("read HR", lambda: read(site, moment, full))
+        feed = reading.feed
         verdict: Verdict = await finished("trust gate", lambda: believed(site, feed, moment))
         changed: pd.DataFrame = await finished("classify", lambda: classify(site, feed, moment))
         await finished("who is who", lambda: resolve(site, feed.people, moment))
         await asyncio.to_thread(
-            keep, site, feed, changed, verdict, moment
+            keep, site, feed, changed, verdict, moment, reading
         )  # before the runs: addresses are taken from there
         newer = await asyncio.to_thread(read_anew, site, feed, begun)
         who: pd.DataFrame = await finished("find who is due", lambda: served(site, due(site, feed.people, moment)))
@@ -63,7 +68,7 @@ async def daily_sync(on: date | None = None) -> State[Any]:
     batch = await ask(site, waits)
     await notify.questions(site)
     held = await asyncio.to_thread(holds.held, site.db)
-    text = told(feed, changed, started, day_of(moment), held, waits, batch)
+    text = told(reading, changed, started, day_of(moment), held, waits, batch)
     await acreate_markdown_artifact(markdown=text, key="daily-sync")
     if refusal:
         return Failed(message=f"{refusal} Nobody was given anything; {len(started)} leavers' runs were started.")
@@ -122,7 +127,14 @@ def min_moment(then: datetime | date, moment: datetime | date) -> datetime | dat
     return day_of(moment) - pd.Timedelta(days=1).to_pytimedelta()
 
 
-def keep(site: Site, feed: Feed, changed: pd.DataFrame, verdict: Verdict, moment: datetime | date) -> None:
+def keep(
+    site: Site,
+    feed: Feed,
+    changed: pd.DataFrame,
+    verdict: Verdict,
+    moment: datetime | date,
+    reading: Reading | None = None,
+) -> None:
     """What HR said, and the holds that it places or lifts: all of it or nothing."""
     with site.db.writing():
         hold(site, feed, verdict)
@@ -133,6 +145,8 @@ def keep(site: Site, feed: Feed, changed: pd.DataFrame, verdict: Verdict, moment
         if not verdict.old:  # and after the holds: see gate.with_good_rows
             seen_at = datetime.now(UTC)
             snapshots.save(site.db, site.rules.company.hr, feed.people, seen_at)
+            if reading is not None:
+                note(site, reading)
             keep_news(site, feed.people, changed, moment, seen_at)
             believed_rows = feed.people[~feed.people["employee_id"].isin(verdict.held)]
             overrides.end_mended(site.db, believed_rows, instant(moment))
@@ -159,7 +173,7 @@ def keep_news(
 
 
 def told(
-    feed: Feed,
+    reading: Reading,
     changed: pd.DataFrame,
     started: list[Started],
     on: date,
@@ -168,9 +182,10 @@ def told(
     batch: str,
 ) -> str:
     """The artifact's text."""
+    feed = reading.feed
     news = changed[~changed["kind"].isin([Kind.SAME.value])]
     rows = [(s.person_id, s.name, s.flow, s.run_id or "a run is under way already") for s in started]
-    parts = [f"# Daily sync for {on}", f"{len(feed.people)} people in HR."]
+    parts = [f"# Daily sync for {on}", f"{len(feed.people)} people in HR. {reading.told}".rstrip()]
     parts += [
         "## Since the last look",
         table(("person", "what", "changed"), news[["person_id", "kind", "columns"]].values),

@@ -190,6 +190,9 @@ class HrSource(Words):
     """What Rollcall may write to HR."""
     limits: OneOrMoreLimits = ()
     """The vendor's published rate limits; all workers keep them together."""
+    full: Literal["always", "weekly"] = "always"
+    """How often the daily sync reads everybody; with `weekly`, on other days those who changed, where HR tells who. A
+    record that is gone, and with most vendors a change entered with a date to come, is then seen up to a week late."""
     options: dict[str, Any] = Field(default_factory=dict)
     """The connector's own settings, checked by the connector."""
 

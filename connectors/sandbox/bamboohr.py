@@ -72,6 +72,7 @@ class BambooHr(Twin):
             route("/api/v2/datasets/{name}/data", post=self.dataset),
             route("/api/v1/webhooks", get=self.list_webhooks, post=self.add_webhook),
             route("/api/v1/webhooks/{id}", delete=self.drop_webhook),
+            route("/screen/{id}", delete=self.delete),
         )
 
     def seed(self) -> None:
@@ -216,6 +217,13 @@ class BambooHr(Twin):
             self.append(call, "jobInfo", key, {"date": begin} | before | columns)
         if asked.get("employmentStatus"):
             self.append(call, "employmentStatus", key, {"date": begin, "employmentStatus": asked["employmentStatus"]})
+
+    def delete(self, call: Call) -> Answer:
+        """What somebody does in BambooHR's own pages: no call of the API deletes an employee."""
+        key = self.employee(call)["id"]
+        call["employees"].drop(key)
+        self.note(call, key, "Deleted")
+        return Answer(200)
 
     def add_row(self, call: Call) -> Answer:
         own, table, asked = self.employee(call), self.history(call), self.asked(call)

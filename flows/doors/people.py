@@ -31,6 +31,7 @@ def sync(
     on: On = None,
     wait: Annotated[bool, typer.Option(help="Wait until the people's runs have ended.")] = False,
     accept_feed: Annotated[str, typer.Option(help="Believe this feed although it was refused: its hash.")] = "",
+    full: Annotated[bool, typer.Option("--full", help="Read everybody, where else those who changed.")] = False,
     as_json: Json = False,
 ) -> None:
     """Run the daily sync now: read HR and start a run for everybody who is due.
@@ -39,7 +40,7 @@ def sync(
     """
     if accept_feed:
         accept(Site.open(), accept_feed)
-    finished = run(run_flow("daily_sync", {"on": day(on)}, "sync by hand"))
+    finished = run(run_flow("daily_sync", {"on": day(on), "full": full or None}, "sync by hand"))
     runs = run(runs_after(finished, wait)) if finished.state_name == "Completed" else []
     if as_json:
         show_json({"state": finished.state_name, "message": message_of(finished), "runs": [brief(r) for r in runs]})
