@@ -127,7 +127,9 @@ class Workday:
         question = json.dumps([self.rules.fields, self.options.model_dump(mode="json", exclude={"password"})])
         with reading(self.keep, question) as kept:
             now = kept.moment or kept.begin(self.moment())
-            future = ({"Effective_From": now, "Effective_Through": f"{self.ahead(now)}T23:59:59Z"},)
+            future = (
+                {"Effective_From": f"{yesterday(now)}T00:00:00Z", "Effective_Through": f"{self.ahead(now)}T23:59:59Z"},
+            )
             return self.frame(self.joined(View(now), View(now, self.ahead(now), changed=future), kept))
 
     def read_one(self, employee_id: str) -> pd.DataFrame:
@@ -135,12 +137,13 @@ class Workday:
         return self.frame(self.people((employee_id,), self.moment()))
 
     def changed_since(self, since: datetime) -> pd.DataFrame:
-        """At least 2 calls; people with an entry made, or taking effect, since then."""
+        """At least 3 calls; people with an entry made, or taking effect, since then: asked for one after the other, as
+        the WSDL does not say whether two ranges in one call are both to be met."""
         now = self.moment()
         from_ = f"{since.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
         ranges = ({"Updated_From": from_, "Updated_Through": now}, {"Effective_From": from_, "Effective_Through": now})
-        view = View(now, self.ahead(now), changed=ranges)
-        found = [str(each) for table in self.tables(view) for each in table["WID"].to_pylist()]
+        tables = [table for one in ranges for table in self.tables(View(now, self.ahead(now), changed=(one,)))]
+        found = dict.fromkeys(str(each) for table in tables for each in table["WID"].to_pylist())
         return self.frame(self.people(tuple(found), now))
 
     def write_work_email(self, employee_id: str, address: str, instead_of: str = "") -> Outcome:
@@ -202,7 +205,10 @@ class Workday:
             if view.ids and NOBODY in error.why:
                 return []
             raise
-        return list(root.iterfind(WORKERS, NAMES))
+        found = list(root.iterfind(WORKERS, NAMES))
+        if strange := {wid(worker) for worker in found} - set(view.ids):
+            raise Mismatch(self.name, doing, f"Workday answered with people nobody asked for ({len(strange)})")
+        return found
 
     def tables(self, view: View, kept: Kept | None = None) -> list[pa.Table]:
         """All workers of a view, page by page; nobody where Workday says that there is no such id. Refused where a part
@@ -267,10 +273,20 @@ class Workday:
         return frame_of([people.select([*self.fields, UNREADABLE])], "Workday")
 
 
+def wid(worker: Element) -> str:
+    return str(worker.findtext("wd:Worker_Reference/wd:ID[@wd:type='WID']", "", NAMES))
+
+
+def yesterday(now: str) -> date:
+    """The day before: an effective date is one of Workday's own zone, where that of `now` may not have begun."""
+    return date.fromisoformat(now[:10]) - timedelta(days=1)
+
+
 def ahead_of(now: Cells | None, later: Cells) -> Cells | None:
-    """What of the look ahead counts today: all of a future hire or rehire, of others an announced end."""
+    """What of the look ahead counts today: all of a future hire or rehire, of others an announced end. Who begins and
+    ends before that day is not terminated yet."""
     if now is None or (now["Status"] == "Terminated" and (later["Hire_Date"] or "") > (now["Last_Day"] or "")):
-        return later
+        return later | {"Status": None} if later["Status"] == "Terminated" else later
     if now["Status"] != "Terminated" and later["Status"] == "Terminated":
         return now | {name: later[name] for name in LEAVING}
     return None

@@ -16,6 +16,7 @@ PERSONAL, WORK = "wd:Worker_Data/wd:Personal_Data", "wd:Worker_Data/wd:Employmen
 NAME, STATUS = f"{PERSONAL}/wd:Name_Data", f"{WORK}/wd:Worker_Status_Data"
 YES = "(.='1' or .='true')"
 JOB = f"{WORK}/wd:Worker_Job_Data[not(@wd:Primary_Job[.='0' or .='false'])][1]/wd:Position_Data"
+POSITION = f"{WORK}/wd:Worker_Job_Data/wd:Position_Data"
 ORGANIZATIONS = "wd:Worker_Data/wd:Organization_Data"
 LEFT = f"{STATUS}[wd:Terminated[{YES}]]"
 ON_LEAVE = f"{STATUS}[wd:Leave_Status_Data/wd:On_Leave[{YES}]]"
@@ -120,6 +121,9 @@ def words(found: Any) -> str:
 
 
 def lacking(worker: Element) -> list[str]:
-    """Parts of a worker that Workday left out: what may not be seen is absent, not empty."""
-    data = worker.find("wd:Worker_Data", NAMES)
-    return [part for part in SECTIONS if data is None or data.find(f"wd:{part}", NAMES) is None]
+    """Parts of a worker that Workday left out: what may not be seen is absent, not empty. Who has no position, as after
+    the end, is in no organization: that is none hidden, and would hold leavers."""
+    data, position = worker.find("wd:Worker_Data", NAMES), worker.find(POSITION, NAMES)
+    gone = [part for part in SECTIONS if data is None or data.find(f"wd:{part}", NAMES) is None]
+    placed = position is not None and not compiled(LEFT)(worker)
+    return [part for part in gone if part != "Organization_Data" or placed or "Employment_Data" in gone]

@@ -34,7 +34,7 @@ class WorkdayHttp(Http):
         if "authentication" in code:  # Client.authenticationError: unverified
             why = f"Workday refused the sign-in: {self.redaction.mask(words)}"
             return Refused(self.app, doing, why, f"Check {self.variables()}.", 401)
-        if code.startswith("Client"):
+        if code.startswith("Client") or "not authorized" in words:  # of tasks, by a fault of the server's: unverified
             todo = "Check the request's values and the domains that the integration user may see."
             return Refused(self.app, doing, f"Workday says {self.redaction.mask(words)!r}", todo, response.status_code)
         return super().error(method, response, doing)
