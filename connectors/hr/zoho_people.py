@@ -12,21 +12,26 @@ Least permission: ZOHOPEOPLE.forms.READ, and ZOHOPEOPLE.forms.UPDATE for the wri
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, quote
 
 import httpx
 import pandas as pd
+import pyarrow as pa
 from pydantic import Field, SecretStr
 
 from connectors.answers import Failure, Told
 from connectors.auth import below
 from connectors.errors import Refused, Retryable
-from connectors.fields import pick, text
+from connectors.fields import listing, pick, text
 from connectors.hr.base import Delivery, Reply
+from connectors.hr.batches import frame_of, hidden_of_all, laid_over
+from connectors.hr.kept import Kept, reading
+from connectors.hr.paging import List, Page, whole
 from connectors.hr.records import Row, Writable, answered, envelope, parts
 from connectors.hr.renewal import Grant, Renewal
 from connectors.hr.signatures import header, require_token
@@ -38,6 +43,9 @@ from mappings.vocabulary import HrSource
 from mappings.words import Words
 
 MOST_PER_PAGE = 200
+AT_ONCE = 4  # pages
+A_BREATH = timedelta(minutes=10)
+"""Clocks differ."""
 LOCK = 300.0  # seconds for which an endpoint is closed to whoever passed its threshold
 TEN_MINUTES = 600.0  # in which 10 access tokens may be asked for
 MEANS = {"7024": 204, "7049": 404, "7202": 401, "7213": 401, "7051": 409}
@@ -70,7 +78,8 @@ class Options(Words):
     form: str = "employee"
     """The link name of the form with the people."""
     counted: bool = True
-    """Whether as many people must come as getRecordCount says; false where Zoho counts some that it does not list."""
+    """Whether as many people must come as getRecordCount says; false where Zoho counts some that it does not list: then
+    pages are read one after another, and somebody can be missed where HR changes meanwhile."""
     page_size: int = Field(default=MOST_PER_PAGE, ge=1, le=MOST_PER_PAGE)
 
 
@@ -80,7 +89,7 @@ def connect(name: str, rules: HrSource, options: Options, around: Surroundings, 
     made.auth = Renewal(grant(name, options), around.keep)
     http = Zoho(name, made, around, "options.url")
     http.understand(FAILURES, "json")
-    return ZohoPeople(name, rules, options, http)
+    return ZohoPeople(name, rules, options, http, around.keep)
 
 
 def grant(name: str, options: Options) -> Grant:
@@ -123,33 +132,59 @@ class ZohoPeople(Writable):
     pace = timedelta(minutes=5)
     """288 calls of the 250 a day for each user, or of 5,000 and more (api-limits)."""
 
-    def __init__(self, name: str, rules: HrSource, options: Options, http: Zoho) -> None:
+    def __init__(self, name: str, rules: HrSource, options: Options, http: Zoho, keep: Path | None = None) -> None:
         super().__init__(name, rules, http, options.work_domains)
-        self.secret, self.counted = options.webhook_token, options.counted
+        self.secret, self.counted, self.keep = options.webhook_token, options.counted, keep
         self.form, self.written = (f"/people/api/forms/{way}{quote(options.form)}" for way in ("", "json/"))
         self.pages = Offset(param="sIndex", base=1, size="limit", per=options.page_size)
 
     def check(self) -> str:
         """2 calls."""
         total, doing = self.total("count people"), "read people"
-        result = pick(self.page(f"{self.form}/getRecords", {"sIndex": 1, "limit": 10}, doing)[1], "response.result")
-        if not result:
+        rows = self.some(doing, 1)
+        if not rows:
             raise self.nobody(doing)
-        self.refuse_hidden([known(self.name, each, doing) for each in result])
+        self.refuse_hidden(rows)
         return f"Zoho People: {total} people, all {len(self.fields)} mapped fields readable"
 
+    def read(self) -> pd.DataFrame:
+        """1 call for the number of people and 1 for each 200 of them; where those are several, 1 more for who changed
+        meanwhile. Retryable where HR never holds still, or where the API's user may not view them all."""
+        if not self.counted:
+            return super().read()
+        with reading(self.keep, json.dumps([self.fields, self.form, self.pages.per])) as kept:
+            tables = whole(self.whole_list(kept), kept)
+        if not any(map(len, tables)):
+            raise self.nobody("read people")
+        if gaps := hidden_of_all(tables):
+            raise self.not_shown(gaps, "read people")
+        return frame_of(tables, self.title)
+
+    def whole_list(self, kept: Kept) -> List:
+        """The list as counted: offsets miss people where HR changes meanwhile, and then the count does not fit."""
+        doing, counted = "read people", list[int]()
+
+        def ask(number: int) -> Page:
+            if number == 1 or not counted:
+                kept.begin(datetime.now(UTC).isoformat())
+                counted[:] = [self.total(doing)]
+            rows = self.some(doing, number)
+            return Page(self.table(rows), counted[0], max(1, math.ceil(counted[0] / self.pages.per)))
+
+        def settle(tables: list[pa.Table]) -> list[pa.Table]:
+            news = self.changed(datetime.fromisoformat(kept.moment) - A_BREATH)
+            return laid_over(tables, self.key, self.table(news))
+
+        return List(self.name, doing, self.key, ask, AT_ONCE, settle, self.http.sleep)
+
     def everybody(self) -> Iterator[Row]:
-        """1 call for each 200 people, and 1 for their number: offsets miss people where HR changes meanwhile."""
-        doing, people = "read people", 0
-        total = self.total(doing) if self.counted else 0
+        """1 call for each 200 people."""
+        doing, found = "read people", False
         for row in self.listed(doing, {}):
-            people += 1
+            found = True
             yield row
-        if not people:
+        if not found:
             raise self.nobody(doing)
-        if people < total:
-            why = f"{people} people came of {total}: HR changed meanwhile, or the API's user may not view them all"
-            raise Retryable(self.name, doing, why, "Run again; where it stays so, look at that user's role.")
 
     def nobody(self, doing: str) -> Refused:
         """The API's user is an employee too."""
@@ -158,8 +193,11 @@ class ZohoPeople(Writable):
 
     def changed_since(self, since: datetime) -> pd.DataFrame:
         """1 call for each 200 people who were added or changed."""
-        milliseconds = str(int(since.timestamp() * 1000))
-        return self.frame(list(self.listed("read who changed", {"modifiedtime": milliseconds})))
+        return self.frame(self.changed(since))
+
+    def changed(self, since: datetime) -> list[Row]:
+        """People who were added or changed."""
+        return list(self.listed("read who changed", {"modifiedtime": str(int(since.timestamp() * 1000))}))
 
     def total(self, doing: str) -> int:
         """1 call."""
@@ -172,6 +210,12 @@ class ZohoPeople(Writable):
 
         found = walk(self.name, doing, get, f"{self.form}/getRecords", self.pages, "response.result", query)
         return (known(self.name, each, doing) for each in found)
+
+    def some(self, doing: str, number: int) -> list[Row]:
+        """The people of one page; the first is 1."""
+        per = self.pages.per
+        body = self.page(f"{self.form}/getRecords", {"sIndex": 1 + (number - 1) * per, "limit": per}, doing)[1]
+        return [known(self.name, each, doing) for each in listing(pick(body, "response.result"))]
 
     def page(self, path: str, sent: Params, doing: str) -> tuple[httpx.Response, Any]:
         response = self.http.request("GET", path, doing=doing, params=sent)
