@@ -306,13 +306,13 @@ def upstream(task: TaskRun) -> set[UUID]:
 
 
 @contextmanager
-def set_up(folder: Path) -> Iterator[Stage]:
-    """A stage in a folder of its own."""
+def set_up(folder: Path, rules: Callable[[Path], Path] = boundless, **more: Any) -> Iterator[Stage]:
+    """A stage in a folder of its own; `rules` makes its mappings there, `more` are settings."""
     with Sandbox() as sandbox:
         for name in TWINS:
             sandbox.control(name).limits(100_000)
-        words = {"home": folder / "home", "mappings": boundless(folder), "prefect_port": free_port()}
-        settings = Settings(**words, worker_limit=8)  # some runs wait 45 s
+        words = {"home": folder / "home", "mappings": rules(folder), "prefect_port": free_port()}
+        settings = Settings(**words | more, worker_limit=8)  # some runs wait 45 s
         yaml = without_schedules(folder)
         with Stack(settings, prefect_yaml=yaml, extra=sandbox.environment) as stack:
             stage = Stage(sandbox, stack, folder)
