@@ -14,6 +14,7 @@ from sqlmodel import col, select
 
 from flows.case import day_of, instant
 from flows.due import due
+from flows.progress import heard
 from flows.record import holdings, holds, marks, overrides, settled, snapshots
 from flows.record.database import Database, few
 from flows.record.decided import ApprovalRow, Decision
@@ -54,7 +55,9 @@ class FromFile(Protocol):
 
 def read(site: Site, on: date) -> Feed:
     """Everybody HR knows; refused as a whole when nobody is left of a company that had people."""
-    feed = people_of(site.hr.read(), site.rules.hr, on)
+    with heard():
+        raw = site.hr.read()
+    feed = people_of(raw, site.rules.hr, on)
     before = snapshots.latest_row(site.db, site.rules.company.hr)
     if feed.people.empty and (before is None or before.count):
         raise FeedError(nobody(feed, before.count if before else None))

@@ -17,6 +17,7 @@ from connectors.errors import ConnectorError
 from connectors.hr.base import Changes
 from flows import gate
 from flows.case import day_of
+from flows.progress import heard
 from flows.record import holds, marks, signals, snapshots
 from flows.site import Site
 from mappings.feed import Feed, FeedError, Held, people_of
@@ -100,7 +101,9 @@ def laid_over(site: Site, source: Changes, last: Last, on: date) -> tuple[Feed, 
     known = snapshots.latest(site.db, site.rules.company.hr)
     assert known is not None
     people, held, seen = known[1], dict[str | None, Held](), set[str]()
-    for raw in (source.changed_since(last.asked - OVERLAP), *(site.hr.read_one(each) for each in doubtful(site))):
+    with heard():
+        news = source.changed_since(last.asked - OVERLAP)
+    for raw in (news, *(site.hr.read_one(each) for each in doubtful(site))):
         if raw.empty:
             continue
         feed = people_of(raw, site.rules.hr, on)

@@ -9,8 +9,11 @@ from uuid import UUID
 
 import typer
 from prefect import get_client
-from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterTags
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterTags, LogFilter, LogFilterFlowRunId
 from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.sorting import LogSort
+from rich.markup import escape
 
 from flows.doors.console import out, plainly, run, show_json, show_table
 from flows.gate import accept
@@ -136,8 +139,16 @@ async def ended(run_id: UUID) -> FlowRun:
                 found = await client.read_flow_run(run_id)
                 if found.state and (found.state.is_final() or found.state.is_paused()):
                     return found
-                line.update(f"{found.name}: {found.state_name}")
+                said = await last_words(client, run_id) if out.is_terminal else ""
+                line.update(f"{found.name}: {found.state_name}{said}")
                 await asyncio.sleep(POLL)
+
+
+async def last_words(client: PrefectClient, run_id: UUID) -> str:
+    """The last line of the run's log: how far a long reading is."""
+    mine = LogFilter(flow_run_id=LogFilterFlowRunId(any_=[run_id]))
+    lines = await client.read_logs(mine, limit=1, sort=LogSort.TIMESTAMP_DESC)
+    return f": {escape(lines[0].message)}" if lines else ""
 
 
 async def runs_after(sync_run: FlowRun, wait: bool) -> list[FlowRun]:
