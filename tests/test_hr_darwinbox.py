@@ -20,7 +20,7 @@ OAUTH = {
         "client_id": "${DARWINBOX_CLIENT_ID}",
         "client_secret": "${DARWINBOX_CLIENT_SECRET}",
         "grant_type": "authorization_code",
-        "code": "${DARWINBOX_CODE}",
+        "code": "${DARWINBOX_CODE_SECRET}",
     },
     "token": {"field": "access_token"},
     "header": "TOKEN",

@@ -208,6 +208,7 @@ def succeeded(said: Any) -> bool:
 
 
 def message(said: Any) -> str:
+    """Darwinbox's own words."""
     return str(pick(said, "message") or pick(said, "error") or "")
 
 

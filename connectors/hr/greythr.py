@@ -221,6 +221,7 @@ class GreytHr(Records):
 
 
 def path_of(which: str) -> str:
+    """Where a list is: all but the employees below theirs."""
     return EMPLOYEES if which == ROSTER else f"{EMPLOYEES}/{which}"
 
 

@@ -42,6 +42,7 @@ def holding(entries: list[Row], day: str) -> Row:
 
 
 def since(entry: Row) -> str:
+    """The first day of an entry; one without a day has always held."""
     return (text(entry.get("effectiveFrom")) or "")[:10]
 
 

@@ -260,5 +260,5 @@ def environment(root: str) -> dict[str, str]:
         **{f"DARWINBOX_{name.upper()}_DATASET_KEY": dataset for dataset, name in DATASETS.items()},
         "DARWINBOX_CLIENT_ID": CLIENT["client_id"],
         "DARWINBOX_CLIENT_SECRET": CLIENT["client_secret"],
-        "DARWINBOX_CODE": CLIENT["code"],
+        "DARWINBOX_CODE_SECRET": CLIENT["code"],
     }
