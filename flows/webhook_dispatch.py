@@ -82,13 +82,13 @@ class Dispatcher:
 
 async def take_up(site: Site, rows: Sequence[SignalRow], moment: datetime) -> None:
     """Read the people, start what is due, ask where that is too much, and note what came of each signal."""
-    newest = {person: row.id or 0 for row in rows for person in row.people}
+    newest = {person: word([row]) for row in rows for person in row.people}
     seen: Look = await asyncio.to_thread(look, site, list(newest), moment)
     if seen.refusal:
         LOG.error("not believed: %s", seen.refusal)
         await notify.feed_refused(site, seen.refusal, "")
     who, later = await startable(site, seen.who)
-    who = who.assign(once=[f"signal {newest[str(person)]}" if person in newest else "" for person in who["person_id"]])
+    who = who.assign(once=[newest.get(str(person), "") for person in who["person_id"]])
     await asyncio.to_thread(note_effects, site, rows, seen.effects, set(who["person_id"]))
     await ask(site, seen.waits)
     started = await start(who, None, BY, once=word(rows)) if len(who) else []
@@ -109,8 +109,9 @@ async def startable(site: Site, who: pd.DataFrame) -> tuple[pd.DataFrame, dict[s
 
 
 def word(rows: Sequence[SignalRow]) -> str:
-    """One word for these signals."""
-    return "signals " + hashlib.sha256(repr(sorted(row.id or 0 for row in rows)).encode()).hexdigest()
+    """One word for these signals, also beside those of another record whose numbers are the same."""
+    told = sorted((row.id or 0, row.received_at.isoformat()) for row in rows)
+    return "signals " + hashlib.sha256(repr(told).encode()).hexdigest()
 
 
 def note_effects(site: Site, rows: Sequence[SignalRow], effects: pd.DataFrame, who: set[str]) -> None:
