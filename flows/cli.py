@@ -46,6 +46,7 @@ DOORS = {
     "override": "exceptions:override_app",
     "legal-hold": "exceptions:legal_hold",
     "held": "held:held_app",
+    "signals": "signals:signals",
     "link": "identity:link",
     "adopt": "identity:adopt",
     "hr": "hr:hr_app",

@@ -227,11 +227,11 @@ def assignment(text: str) -> tuple[str, str]:
     return name, value
 
 
-def length(text: str) -> timedelta:
+def length(text: str, option: str = "--for") -> timedelta:
     """`8h`, `3d`, `2w`."""
     found = LENGTH.fullmatch(text.strip())
     if not found:
-        fail(f"--for {text!r}: write it like 8h, 3d or 2w", 2)
+        fail(f"{option} {text!r}: write it like 8h, 3d or 2w", 2)
     return timedelta(**{UNITS[found[2]]: int(found[1])})
 
 

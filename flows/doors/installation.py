@@ -6,6 +6,7 @@ import shutil
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,11 +20,15 @@ from flows import hr_files
 from flows.doors.console import EXPECTED, fail, out, plainly, show_json
 from flows.doors.people import Json
 from flows.permissions import shortfalls
-from flows.record import signing
+from flows.record import signals, signing
+from flows.record.database import now
 from flows.settings import load_settings
 from flows.site import Site
 from flows.stack import Stack
 from mappings.words import suggest
+
+LATE = timedelta(minutes=15)
+"""After which a signal that was tried in vain is told by the doctor."""
 
 
 @plainly
@@ -101,6 +106,16 @@ def examined() -> Iterator[tuple[str, bool, str]]:
     for name in rules.apps:
         yield examine(f"app {name}", lambda name=name: well(site, name))  # type: ignore[misc]
     yield examine("Prefect", lambda: healthy(settings.api_url))
+    yield heard(site)
+
+
+def heard(site: Site) -> tuple[str, bool, str]:
+    """Whether what HR signalled is done, but for what came just now."""
+    late = signals.waiting_since(site.db)
+    if late is None or now() - late.received_at < LATE:
+        return "signals", True, f"{signals.number_open(site.db)} open"
+    why = f"one of {late.received_at:%Y-%m-%d %H:%M} UTC is still open: {late.result}. `rollcall signals` shows all"
+    return "signals", False, why
 
 
 def well(site: Site, name: str) -> str:

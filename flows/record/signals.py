@@ -64,6 +64,20 @@ def open_now(db: Database, moment: datetime, most: int = 1000) -> Sequence[Signa
         return session.exec(wanted.order_by(col(SignalRow.id)).limit(most)).all()
 
 
+def heard(db: Database, since: datetime) -> Sequence[SignalRow]:
+    """What came since then or is still open, the newest first."""
+    wanted = select(SignalRow).where((col(SignalRow.received_at) >= since) | col(SignalRow.done_at).is_(None))
+    with db.session() as session:
+        return session.exec(wanted.order_by(col(SignalRow.id).desc())).all()
+
+
+def waiting_since(db: Database) -> SignalRow | None:
+    """The oldest open signal that was tried in vain."""
+    wanted = select(SignalRow).where(col(SignalRow.done_at).is_(None), col(SignalRow.tries) > 0)
+    with db.session() as session:
+        return session.exec(wanted.order_by(col(SignalRow.id)).limit(1)).first()
+
+
 def number_open(db: Database) -> int:
     """How many are open."""
     with db.session() as session:
