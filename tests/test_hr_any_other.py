@@ -10,7 +10,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from connectors.base import Outcome
-from connectors.errors import Refused, Retryable
+from connectors.errors import Refused
 from connectors.hr.base import Changes, Source, WriteBack
 from connectors.hr.catalogue import source
 from connectors.sandbox import Sandbox
@@ -94,8 +94,13 @@ def test_a_statement_that_hits_everybody_changes_nobody(register):
 def test_a_wrong_query_and_a_lost_database_are_told(register, tmp_path):
     with pytest.raises(Refused, match="syntax error.*Mend the query"):
         database(register, query="SELEKT 1").read()
-    with pytest.raises(Retryable, match="unable to open"):
-        database(tmp_path / "nowhere" / "x.db").read()
+    with pytest.raises(Refused, match="no such column.*Mend the query"):
+        database(register, query="SELECT shoe_size FROM people").read()
+    with pytest.raises(Refused, match="no database file .*x.db"):
+        database(tmp_path / "x.db").read()
+    assert not (tmp_path / "x.db").exists()
+    with pytest.raises(Refused, match="readonly"):
+        database(register, query="DELETE FROM people RETURNING *").read()
     with pytest.raises(Refused, match="the query has person_no twice"):
         database(register, query="SELECT person_no, person_no FROM people").read()
     with pytest.raises(Refused, match="finds nobody"):

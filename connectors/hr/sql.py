@@ -5,8 +5,9 @@ Least permission: to select from one view made for this; for write-back, to upda
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +16,16 @@ import sqlalchemy as sa
 from pydantic import Field, SecretStr
 
 from connectors.base import Outcome
-from connectors.errors import Mismatch, Refused, Retryable
+from connectors.errors import Mismatch, Refused
+from connectors.hr.sql_session import Session
 from connectors.redaction import Redaction
 from connectors.surroundings import Surroundings
 from mappings.feed import columns_of
 from mappings.vocabulary import HrSource
 from mappings.words import Words
 
-AT_ONCE = 10_000
-"""Rows fetched at a time."""
+SECRET = re.compile("pass|secret|token|key", re.IGNORECASE)
+"""Parameters of a url whose values are never shown."""
 
 
 class Options(Words):
@@ -35,12 +37,16 @@ class Options(Words):
     """Of the url's user; it has no place in the url."""
     query: str = Field(min_length=1)
     """Selects everybody; its columns are the source's."""
+    one: str = ""
+    """As `query`, but of the person `:id`; left out: everybody is read and looked through."""
     changed: str = ""
     """As `query`, but of the people changed since `:since` (UTC)."""
     write: str = ""
     """Sets the work e-mail `:address` of the person `:id`."""
     pace_minutes: int = Field(default=10, gt=0)
     """How often `changed` may be asked."""
+    timeout_seconds: int = Field(default=300, gt=0)
+    """After which the database ends a statement, where it can (PostgreSQL, MySQL, MariaDB)."""
 
 
 def connect(name: str, rules: HrSource, options: Options, around: Surroundings, folder: Path) -> SqlSource:
@@ -49,24 +55,26 @@ def connect(name: str, rules: HrSource, options: Options, around: Surroundings, 
         url = sa.make_url(options.url)
         if options.password.get_secret_value():
             url = url.set(password=options.password.get_secret_value())
-        engine = sa.create_engine(url, pool_pre_ping=True)
+        hidden = {name: str(value) for name, value in url.query.items() if SECRET.search(name)}
+        redaction = Redaction({**around.secrets, "the password": url.password or "", **hidden})
+        session = Session(name, url, options.timeout_seconds, redaction)
     except (sa.exc.ArgumentError, ImportError) as error:  # of a url that is none, only the kind of error is told
         why = str(error) if isinstance(error, ImportError) else "options.url is no SQLAlchemy URL"
         raise Refused(name, f"hr/{name}.yaml", why, "Install the database's driver, or mend the url.") from None
     kinds = [SqlSource, *([Changing] if options.changed else []), *([Writing] if options.write else [])]
     made: type[SqlSource] = type("SqlSource", tuple(reversed(kinds)), {})
-    return made(name, rules, options, engine, Redaction({**around.secrets, "the password": url.password or ""}))
+    return made(name, rules, options, session)
 
 
 class SqlSource:
     """One database; keeps Source."""
 
-    def __init__(self, name: str, rules: HrSource, options: Options, engine: sa.Engine, redaction: Redaction) -> None:
-        self.name, self.rules, self.options, self.engine, self.redaction = name, rules, options, engine, redaction
+    def __init__(self, name: str, rules: HrSource, options: Options, session: Session) -> None:
+        self.name, self.rules, self.options, self.session = name, rules, options, session
 
     def check(self) -> str:
         """1 query."""
-        return f"{self.engine.dialect.name}: {len(self.read())} rows"
+        return f"{self.session.dialect}: {len(self.read())} rows"
 
     def read(self) -> pd.DataFrame:
         """1 query. Refused where it finds nobody."""
@@ -76,22 +84,17 @@ class SqlSource:
         return frame
 
     def read_one(self, employee_id: str) -> pd.DataFrame:
-        """1 query for everybody: the key is compared as text, whatever the column's type is."""
-        frame, key = self.frame(self.options.query, f"read person {employee_id}"), self.rules.fields["employee_id"]
+        """1 query, by `one` or for everybody; either way the key is compared as text, whatever the column's type is."""
+        doing, key = f"read person {employee_id}", self.rules.fields["employee_id"]
+        one = self.options.one
+        frame = self.frame(one, doing, id=employee_id) if one else self.frame(self.options.query, doing)
         return frame[frame[key].str.strip() == employee_id] if key in frame else frame
 
     def frame(self, query: str, doing: str, **said: Any) -> pd.DataFrame:
-        """The rows of a query as text, in a transaction that is rolled back."""
-        try:
-            with self.engine.connect() as connection:
-                result = connection.execution_options(stream_results=True).execute(sa.text(query), said)
-                names = self.names(list(result.keys()), doing)
-                cells = [[told(value) for value in row] for some in result.partitions(AT_ONCE) for row in some]
-                connection.rollback()
-        except sa.exc.SQLAlchemyError as error:
-            raise self.error(error, doing) from None
-        index = pd.RangeIndex(2, 2 + len(cells), name="row")
-        frame = pd.DataFrame(cells, index=index, columns=names, dtype="string")
+        """The rows of a query as text."""
+        found = self.session.read(query, doing, **said)
+        index = pd.RangeIndex(2, 2 + len(found.cells), name="row")
+        frame = pd.DataFrame(found.cells, index=index, columns=self.names(found.names, doing), dtype="string")
         frame.attrs = {"source": "the database"}
         return frame
 
@@ -101,13 +104,6 @@ class SqlSource:
         if twice := [name for name, many in Counter(found).items() if many > 1 and name in wanted]:
             raise Refused(self.name, doing, f"the query has {', '.join(twice)} twice", "Name them apart with AS.")
         return [name if found.index(name) == at else f"{name} (column {at + 1})" for at, name in enumerate(found)]
-
-    def error(self, error: sa.exc.SQLAlchemyError, doing: str) -> Retryable | Refused:
-        """Lost connections and locks may be tried again; the rest is for whoever wrote the query."""
-        why = self.redaction.mask(" ".join(str(getattr(error, "orig", None) or error).split())[:300])
-        if isinstance(error, (sa.exc.OperationalError, sa.exc.InterfaceError)) and "syntax" not in why.lower():
-            return Retryable(self.name, doing, why, "Check options.url, the database and its network.")
-        return Refused(self.name, doing, why, "Mend the query, or grant what it needs.")
 
 
 class Changing(SqlSource):
@@ -137,21 +133,10 @@ class Writing(SqlSource):
             return Outcome.ALREADY
         if held and held.casefold() != instead_of.casefold():
             raise Refused(self.name, doing, f"there is already {held}", f"Decide which is right, {held} or {address}.")
-        self.change(employee_id, address, doing)
+        self.session.change(self.options.write, doing, id=employee_id, address=address)
         if (shown := self.work_email(employee_id, doing)).casefold() != address.casefold():
             raise Mismatch(self.name, doing, f"the database accepted {address} but shows {shown or 'nothing'}")
         return Outcome.DONE
-
-    def change(self, employee_id: str, address: str, doing: str) -> None:
-        """Exactly one row, or none at all."""
-        try:
-            with self.engine.begin() as connection:
-                done = connection.execute(sa.text(self.options.write), {"id": employee_id, "address": address})
-                if done.rowcount != 1:
-                    why = f"the statement would change {done.rowcount} rows; nothing was changed"
-                    raise Refused(self.name, doing, why, "Mend options.write.")
-        except sa.exc.SQLAlchemyError as error:
-            raise self.error(error, doing) from None
 
     def work_email(self, employee_id: str, doing: str) -> str:
         """The work e-mail shown, empty for none. Refused where there is no such person, or none is mapped."""
@@ -162,14 +147,3 @@ class Writing(SqlSource):
             raise Refused(self.name, doing, "there is nobody with this id", status=404)
         value = found[column].iloc[-1]
         return "" if pd.isna(value) else str(value).strip()
-
-
-def told(value: Any) -> str | None:
-    """A cell as text, nothing guessed: days and moments by ISO 8601, numbers as the database has them."""
-    if value is None:
-        return None
-    if isinstance(value, datetime):
-        return value.date().isoformat() if value.time() == datetime.min.time() else value.isoformat()
-    if isinstance(value, date):
-        return value.isoformat()
-    return str(value).lower() if isinstance(value, bool) else str(value)
