@@ -1,11 +1,13 @@
 """HR's webhooks: how fast the receiver answers, and how soon a leaver's SSO account is disabled, on the twins.
 
-python -m bench.webhooks [LEAVERS]
+    python -m bench.webhooks [LEAVERS] [--stages]
+
+The second part alone, with many people known: bench.hr_to_sso. One look alone: bench.signal_look.
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +16,8 @@ from tempfile import TemporaryDirectory
 
 import httpx
 
-from tests.stage import DOMAIN, Stage, set_up, until
+from bench import hr_to_sso
+from connectors.sandbox import Sandbox
 from tests.webhook_door import PATH, event, receiver, signed
 
 CALLS, SECONDS = 2000, 10.0
@@ -46,39 +49,15 @@ def burst(folder: Path, values: dict[str, str]) -> None:
               f"{bad} refused, {kept} kept")  # fmt: skip
 
 
-def leavers(stage: Stage, folder: Path, number: int) -> None:
-    """One leaver after the other, from HR's change to the SSO's."""
-    people = {f"v{n}.bench@{DOMAIN}": stage.hire(f"V{n}", "Bench", "Operations") for n in range(number)}
-    stage.started_by(stage.play("daily_sync"))
-    more = stage.stack.environment() | stage.sandbox.environment
-    names = ("ROLLCALL_DATABASE_URL", "PREFECT_API_URL", "PREFECT_HOME", "BAMBOOHR_WEBHOOK_KEY")
-    chosen = {name: more[name] for name in names}
-    with receiver(folder, stage.sandbox.environment, stage.settings.mappings_folder, **chosen) as door:
-        words = {"name": "bench", "format": "json", "monitorFields": ["terminationDate"]}
-        stage.hr.post("/webhooks", json={"url": door.url + PATH, "events": ["employee.updated"], **words})
-        times = []
-        for email, person in people.items():
-            started = time.perf_counter()
-            stage.leave(person)
-            while stage.user(email)["active"]:
-                time.sleep(0.02)
-            times.append(time.perf_counter() - started)
-            until(lambda: not stage.stack or not running(stage), "the runs have ended")
-        print(f"{number} leavers, HR to SSO: p50 {at(times, 50):.0f} ms, p95 {at(times, 95):.0f} ms")
-
-
-def running(stage: Stage) -> bool:
-    """Whether a run that a webhook started is under way."""
-    return any(run.state and not run.state.is_final() for run in stage.runs("by:webhook"))
-
-
 def main() -> None:
-    number = int(sys.argv[1]) if len(sys.argv) > 1 else 3
-    with TemporaryDirectory() as name, set_up(Path(name)) as stage:
-        for part in ("burst", "leavers"):
-            (Path(name) / part).mkdir()
-        burst(Path(name) / "burst", stage.sandbox.environment)
-        leavers(stage, Path(name) / "leavers", number)
+    """Measure and print both."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("leavers", type=int, nargs="?", default=12)
+    parser.add_argument("--stages", action="store_true", help="the share of each part of the way")
+    given = parser.parse_args()
+    with TemporaryDirectory() as name, Sandbox() as sandbox:
+        burst(Path(name), sandbox.environment)
+    print(hr_to_sso.measured(given.leavers, given.stages))
 
 
 if __name__ == "__main__":
