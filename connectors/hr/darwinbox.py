@@ -21,10 +21,11 @@ import pandas as pd
 from pydantic import SecretStr, model_validator
 
 from connectors.auth import Auth
-from connectors.errors import Refused
+from connectors.errors import NeedsHuman, Refused
 from connectors.fields import pick, text
 from connectors.hr.records import Row, Writable, answered, parts
 from connectors.http import Http, client
+from connectors.pages import listed
 from connectors.surroundings import Surroundings
 from mappings.vocabulary import HrSource
 from mappings.words import Words
@@ -154,7 +155,7 @@ class Darwinbox(Writable):
             return []
         self.require(said, f"{doing} ({population})")
         rows = answered(self.http, pick(said, "employee_data"), list, "employee_data", doing)
-        return [{**row, POPULATION: population} for row in rows]
+        return [{**row, POPULATION: population} for row in listed(self.name, doing, rows, "")]
 
     def post(self, path: str, body: Row, doing: str, reads: bool = False) -> Any:
         sent = self.http.request("POST", path, doing=doing, reads=reads, json=body, timeout=SLOW)
@@ -184,7 +185,7 @@ class Darwinbox(Writable):
         """1 call; Darwinbox answers row by row."""
         if self.options.auth.basic and not self.options.update_key:
             todo = f"Set options.update_key in hr/{self.name}.yaml, or enter {address} in Darwinbox."
-            raise Refused(self.name, doing, "there is no key for the update API", todo)
+            raise NeedsHuman(self.name, doing, "there is no key for the update API", todo)
         person = {"employee_id": self.cell(row, self.key), "company_email_id": address}
         said = self.post(UPDATE, {"employees": [person]} | keyed(self.options.update_key), doing)
         self.require(said, doing)

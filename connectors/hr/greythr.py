@@ -27,10 +27,11 @@ from connectors.fields import pick, text
 from connectors.hr.batches import SIZE, table_of
 from connectors.hr.greythr_person import MEANING, held_today, named, wanting, without_placeholders
 from connectors.hr.kept import Kept
-from connectors.hr.paging import List, Page, Tables, whole
+from connectors.hr.paging import List, Moved, Page, Tables, whole
 from connectors.hr.records import Records, Row, answered, parts
 from connectors.http import Http, client
 from connectors.logins import Login, Place
+from connectors.pages import listed
 from connectors.surroundings import Surroundings
 from mappings.vocabulary import HrSource
 from mappings.words import Words
@@ -123,11 +124,13 @@ class GreytHr(Records):
         doing, options = f"read {which}", self.options
         asked = {"page": number - 1 + options.first_page, "size": options.page_size, **ASKED.get(which, {})}
         body = self.http.json("GET", path_of(which), doing=doing, params=asked)
-        rows = answered(self.http, pick(body, "data"), list, "data", doing)
+        rows = listed(self.name, doing, answered(self.http, pick(body, "data"), list, "data", doing), "")
         total, last = (
             answered(self.http, pick(body, where), int, where, doing)
             for where in ("pages.totalElements", "pages.totalPages")
         )
+        if number > 1 and not rows:
+            raise Moved(f"page {number} of {last} is empty")
         return Page(self.compact(which, rows), total, last)
 
     def compact(self, which: str, rows: Sequence[Row]) -> pa.Table:
@@ -142,7 +145,8 @@ class GreytHr(Records):
 
     def flat(self, which: str, row: Row) -> Row:
         """The texts of a row of a list, under the columns' names, and what of them it does not show."""
-        there = held_today(row.get("categoryList") or (), today()) if which == CATEGORIES else row
+        entries = listed(self.name, f"read {which}", row.get("categoryList") or [], "")
+        there = held_today(entries, today()) if which == CATEGORIES else row
         inner = {column: column if which == ROSTER else column.partition(".")[2] for column in self.columns(which)}
         cells = {column: text(pick(there, name)) for column, name in inner.items()}
         gone = [column for column in self.mapped[which] if not shows(there, inner[column], which)]
@@ -182,7 +186,8 @@ class GreytHr(Records):
                 return None
             raise
         if isinstance(body, list):
-            return {"categoryList": self.with_names(body, doing)} if which == CATEGORIES else {"orgtree": body}
+            found = listed(self.name, doing, body, "")
+            return {"categoryList": self.with_names(found, doing)} if which == CATEGORIES else {"orgtree": found}
         row: Row = answered(self.http, body, dict, which, doing) if body else {}
         return row or None
 
