@@ -15,7 +15,7 @@ from connectors.errors import ConnectorError
 from flows import approval, notify, report
 from flows.at_once import cut_off
 from flows.case import Case, NotInHr, RowHeld, look
-from flows.loose_ends import adopt, ask_beyond, ask_hr, asked_beyond, drop_moot, note_ends, tie_up
+from flows.loose_ends import adopt, ask_beyond, ask_late, asked_beyond, drop_moot, note_ends, tie_up
 from flows.manual_task import start_manual_tasks, withdraw
 from flows.proof import prove, still_wrong
 from flows.record import history, holds, identities, settled, tasks
@@ -135,7 +135,7 @@ def open_plan(case: Case, run_id: str) -> None:
     adopt(case)
     note_ends(case)
     drop_moot(case)
-    ask_hr(case, run_id)
+    ask_late(case, run_id)
     ask_beyond(case, run_id)
 
 

@@ -22,7 +22,7 @@ def can_write(site: Site) -> bool:
 def to_enter(case: Case, step: Step) -> str:
     """What HR is asked to do by hand; '' where the mapping has no place for the address in HR."""
     source = case.site.rules.company.hr
-    if can_write(case.site) or "work_email" not in case.site.rules.hr.fields:
+    if "work_email" not in case.site.rules.hr.fields:
         return ""
     who, address = case.person.employee_id, step.attributes["work_email"]
     return f"Enter {address} as the work e-mail of {who} in HR ({source}), where Rollcall cannot write it."

@@ -6,17 +6,16 @@ from __future__ import annotations
 import logging
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlmodel import select
 
 from flows.case import Case
 from flows.farewells import END_ACCESS, ask_shadow
-from flows.hr_entry import lacking, not_shown_yet, to_enter
+from flows.hr_entry import lacking, not_shown_yet
 from flows.record import history, holdings, tasks
 from flows.record.tables import PlanRow, StepOutcome, StepRow, TaskState
-from flows.steps import ask, believe, evidence_of, shows
+from flows.steps import ask_hr, believe, evidence_of, shows
 from mappings.access import Account
 from mappings.order import by_hand
 from mappings.plan import FAREWELL, Plan, Step, Verb
@@ -24,7 +23,6 @@ from mappings.plan import FAREWELL, Plan, Step, Verb
 log = logging.getLogger("prefect.rollcall")
 LOST = "the run was cut off before the outcome was known; the app does not show it"
 UNSEEN = "the run was cut off before the outcome was known, and it cannot be read back"
-EVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def tie_up(case: Case) -> bool:
@@ -108,13 +106,10 @@ def ask_beyond(case: Case, run_id: str) -> None:
             log.warning("%s", note)
 
 
-def ask_hr(case: Case, run_id: str) -> None:
-    """The work e-mail that HR lacks, where the run that made it was cut off before it could ask; once."""
-    step = lacking(case)
-    if step is None or tasks.asked_since(case.site.db, case.person.employee_id, step.app, step.verb, EVER):
-        return
-    if todo := to_enter(case, step):
-        ask(case, step, run_id, todo)
+def ask_late(case: Case, run_id: str) -> None:
+    """The work e-mail that HR lacks, where the run that made it was cut off before it could ask."""
+    if step := lacking(case):
+        ask_hr(case, step, run_id)
 
 
 def asked_beyond(case: Case, run_id: str) -> list[str]:

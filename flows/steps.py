@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_exponential
@@ -45,9 +46,10 @@ def apply(case: Case, step: Step, run_id: str, again: bool = False) -> StepOutco
     with case.site.db.writing():
         history.finish(case.site.db, row, StepOutcome(outcome.value), after)
         believe(case, step, after)
-        void_task(case, step)
-        if step.verb is Verb.EMAIL and (todo := to_enter(case, step)):
-            ask(case, step, run_id, todo)
+        if step.verb is Verb.EMAIL and not after["in_hr"]:
+            ask_hr(case, step, run_id)
+        else:
+            void_task(case, step)
     return StepOutcome(outcome.value)
 
 
@@ -154,10 +156,18 @@ def assign_email(case: Case, step: Step) -> tuple[Outcome, dict[str, Any]]:
         raise Refused("hr", "assign e-mail", f"{address} was taken meanwhile", "Run this again.")
     source = case.site.hr
     if can_write(case.site) and isinstance(source, WriteBack):
-        outcome = source.write_work_email(person_id, address, instead_of=case.person.work_email or "")
-        emails.told_hr(case.site.db, person_id, address)
-        return outcome, {"work_email": address, "in_hr": True}
+        with suppress(NeedsHuman):
+            outcome = source.write_work_email(person_id, address, instead_of=case.person.work_email or "")
+            emails.told_hr(case.site.db, person_id, address)
+            return outcome, {"work_email": address, "in_hr": True}
     return Outcome.DONE, {"work_email": address, "in_hr": False}
+
+
+def ask_hr(case: Case, step: Step, run_id: str) -> None:
+    """Have the address entered in HR by hand, unless HR has no place for it or somebody has answered that."""
+    todo = to_enter(case, step)
+    if todo and not tasks.answered(case.site.db, case.person.employee_id, step.app, step.verb):
+        ask(case, step, run_id, todo)
 
 
 def read_back(case: Case, step: Step, app: App) -> dict[str, Any]:

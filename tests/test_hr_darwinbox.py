@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from connectors.base import Outcome
-from connectors.errors import Mismatch, Refused, Retryable
+from connectors.errors import Mismatch, NeedsHuman, Refused, Retryable
 from connectors.hr.base import Changes, Signals, Source, WriteBack
 from mappings.feed import UNREADABLE, people_of
 from mappings.people import Status, status_frame
@@ -231,7 +231,7 @@ def test_a_write_that_changed_nothing_is_a_mismatch(darwinbox, twin):
 def test_without_the_key_of_the_update_api_hr_is_asked(sandbox, darwinbox, twin):
     bare = connected(sandbox.environment, "darwinbox", ("update_key",))
 
-    with pytest.raises(Refused, match="no key for the update API.*enter mia.schneider"):
+    with pytest.raises(NeedsHuman, match="no key for the update API.*enter mia.schneider"):
         bare.write_work_email(joiner(darwinbox), f"mia.schneider@{DOMAIN}")
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from connectors.base import Outcome
+from connectors.errors import NeedsHuman
 from connectors.sandbox import Sandbox
 from flows.human import NotShown, answered
 from flows.record import emails, tasks
@@ -105,3 +107,21 @@ def test_hr_that_has_no_place_for_addresses_is_not_asked(lives: Lives) -> None:
     lives.sync(datetime.now(UTC))
 
     assert asked(lives) == [] and "sso" in lives.access(ADDRESS)
+
+
+def test_hr_that_cannot_be_written_for_this_person_holds_nobody_up(
+    lives: Lives, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unable(self: object, employee_id: str, address: str, instead_of: str = "") -> Outcome:
+        raise NeedsHuman("csv", "write", "contractors have no work e-mail")
+
+    monkeypatch.setattr("connectors.hr.csv.CsvSource.write_work_email", unable, raising=False)
+    edit(lives.site.rules.folder, "hr/csv.yaml", write_back=["work_email"])
+    lives.reload()
+    lives.sync(datetime.now(UTC))
+    lives.hire("300", "Cleo", "Fir", email="")
+
+    assert sync(lives) == "Completed with open tasks"
+    assert sync(lives) == "Completed"  # due until HR shows it, and asked once
+
+    assert len(asked(lives)) == 1 and "sso" in lives.access(ADDRESS)

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from connectors.base import Outcome
-from connectors.errors import Refused, Retryable
+from connectors.errors import NeedsHuman, Refused, Retryable
 from connectors.hr.base import NotBelieved, Signals, Source, WriteBack
 from connectors.hr.gusto import known
 from mappings.feed import people_of
@@ -136,7 +136,7 @@ def test_contractors_and_strangers_addresses_are_refused(gusto, hr, sandbox, twi
     contractor = person(twin, "priya.raman")["id"]
     new = joiner(hr, sandbox)
 
-    with pytest.raises(Refused, match="no work e-mail of contractors"):
+    with pytest.raises(NeedsHuman, match="no work e-mail of contractors"):
         gusto.write_work_email(contractor, "p.raman@juniperfinch.example", "priya.raman@juniperfinch.example")
     with pytest.raises(Refused, match="already in use"):
         gusto.write_work_email(new, "clara.mueller@juniperfinch.example")

@@ -20,7 +20,7 @@ import httpx
 from pydantic import Field, SecretStr
 
 from connectors.auth import below
-from connectors.errors import Refused, Retryable
+from connectors.errors import NeedsHuman, Refused, Retryable
 from connectors.fields import listing, text
 from connectors.hr.base import Delivery, Reply
 from connectors.hr.records import Row, Writable, answered, envelope
@@ -127,7 +127,8 @@ class Gusto(Writable):
     def put_email(self, row: Row, address: str, doing: str) -> None:
         """1 call; Retryable where somebody changed the person meanwhile."""
         if row["kind"] == CONTRACTOR:
-            raise Refused(self.name, doing, "Gusto has no work e-mail of contractors", "Nothing is to be done there.")
+            todo = f"Enter {address} as their e-mail there."
+            raise NeedsHuman(self.name, doing, "Gusto has no work e-mail of contractors", todo)
         body = {"version": row.get("version"), "work_email": address}
         try:
             self.http.request("PUT", f"/v1/employees/{quote(str(row['uuid']), safe='')}", doing=doing, json=body)

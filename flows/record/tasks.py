@@ -92,6 +92,14 @@ def asked_since(db: Database, person_id: str, app: str, verb: str, since: dateti
         return session.exec(select(TaskRow.id).where(*same).limit(1)).first() is not None
 
 
+def answered(db: Database, person_id: str, app: str, verb: str) -> bool:
+    """Whether a human has said that it is done, or cannot be."""
+    same = (TaskRow.person_id == person_id, TaskRow.app == app, TaskRow.verb == verb)
+    said = col(TaskRow.state).in_([TaskState.DONE.value, TaskState.DECLINED.value])
+    with db.session() as session:
+        return session.exec(select(TaskRow.id).where(*same, said).limit(1)).first() is not None
+
+
 def void_tasks(db: Database, person_id: str) -> Sequence[TaskRow]:
     """What humans were asked about the person and need not do any more."""
     wanted = select(TaskRow).where(TaskRow.person_id == person_id, TaskRow.state == TaskState.VOID.value)
