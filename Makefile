@@ -32,6 +32,7 @@ check: install
 
 bench: install system
 	$(BIN)/python -m bench.planning
+	$(BIN)/python -m bench.sources
 	$(BIN)/python -m bench.onboarding
 	$(BIN)/python -m bench.start
 	$(BIN)/python -m bench.monday
