@@ -17,10 +17,10 @@ import pyarrow as pa
 import pyarrow.csv
 from pydantic import Field
 
-from connectors.errors import Refused
+from connectors.errors import Refused, Retryable
 from connectors.hr.encoding import as_utf8
-from connectors.hr.remote import Remote, fetched, is_remote
-from connectors.hr.workbook import as_text, is_workbook
+from connectors.hr.remote import Remote, fetcher, is_remote
+from connectors.hr.workbook import Sheet, as_text, is_workbook
 from connectors.surroundings import Surroundings
 from mappings.feed import UNREADABLE, columns_of
 from mappings.vocabulary import HrSource
@@ -34,7 +34,7 @@ class Options(Words):
     """The words under `options` of a source with `connector: csv`."""
 
     path: str = Field(min_length=1)
-    """The file; relative to the mappings folder, or `https://…`, `sftp://host/…`."""
+    """The file; relative to the mappings folder, or `https://…`, `sftp://host/…`. With `*` in its name the newest."""
     remote: Remote = Remote()
     """How a file at a URL is got."""
     sheet: str = ""
@@ -44,11 +44,13 @@ class Options(Words):
     encoding: str | None = None
     """A Python codec name; otherwise a byte order mark, UTF-8, or what the bytes look like, in this order."""
     quote: str = Field(default='"', min_length=1, max_length=1)
+    last_line: str = ""
+    """How the last line begins that tells that the file is whole; it is nobody's row."""
 
 
 def connect(name: str, rules: HrSource, options: Options, around: Surroundings, folder: Path) -> CsvSource:
     """The source that these rules declare; nothing is read yet."""
-    away = (lambda: fetched(name, options.path, options.remote, around)) if is_remote(options.path) else None
+    away = fetcher(name, options.path, options.remote, around) if is_remote(options.path) else None
     return CsvSource(name, rules, options, folder / options.path, away)
 
 
@@ -66,9 +68,12 @@ class CsvSource:
 
     def read(self) -> pd.DataFrame:
         """All rows. Refused, with what to do, where the file is no table."""
-        data, encoding = self.content()
+        data, encoding, unreadable = self.content()
         delimiter = self.options.delimiter or self.delimiter(data)
         frame = self.table(data, delimiter)
+        if unreadable:
+            marks = pd.Series(unreadable, dtype="string").reindex(frame.index)
+            frame[UNREADABLE] = frame[UNREADABLE].fillna(marks) if UNREADABLE in frame else marks
         if frame.empty:
             raise self.refused("the file has a header but no rows", "Export it again; an empty file removes nobody.")
         frame.attrs = {"source": str(self.path), "encoding": encoding, "delimiter": f"delimiter {delimiter!r}"}
@@ -79,21 +84,53 @@ class CsvSource:
         frame, key = self.read(), self.rules.fields["employee_id"]
         return frame[frame[key].str.strip() == employee_id] if key in frame else frame
 
-    def content(self) -> tuple[bytes, str]:
-        """The file in UTF-8 and a word on its encoding."""
+    def content(self) -> Sheet:
+        """The file in UTF-8, a word on its encoding, and rows that cannot be read. Retryable while it is written."""
+        data = self.away() if self.away else self.local()
+        if is_workbook(data):
+            sheet = as_text(data, self.options.sheet, self.options.quote, self.refused)
+        else:
+            self.refuse_page(data)
+            sheet = Sheet(*as_utf8(data, self.options.encoding, self.refused), {})
+        text = self.whole(sheet.text.rstrip(b"\r\n"))
+        if not text.strip():
+            raise self.refused("the file is empty", "Export it again; an empty file removes nobody.")
+        return sheet._replace(text=text)
+
+    def local(self) -> bytes:
+        """The bytes of a file on this machine."""
         try:
-            data = self.away() if self.away else self.path.read_bytes()
+            file = self.newest()
+            before, data, after = file.stat(), file.read_bytes(), file.stat()
         except FileNotFoundError:
             raise self.refused("no such file", f"Put it there or mend options.path in hr/{self.name}.yaml.") from None
         except OSError as error:
             raise self.refused(error.strerror or str(error), "Make it a file that this user may read.") from None
-        if is_workbook(data):
-            data, word = as_text(data, self.options.sheet, self.options.quote, self.refused)
-        else:
-            data, word = as_utf8(data, self.options.encoding, self.refused)
-        if not data.strip():
-            raise self.refused("the file is empty", "Export it again; an empty file removes nobody.")
-        return data.rstrip(b"\r\n"), word
+        if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+            raise Retryable(self.name, f"read {file}", "it is being written", "Run again a little later.")
+        return data
+
+    def newest(self) -> Path:
+        """The path, or of the files that fit it the one written last."""
+        if "*" not in self.path.name or self.path.exists():
+            return self.path
+        found = [each for each in self.path.parent.glob(self.path.name) if each.is_file()]
+        if not found:
+            raise FileNotFoundError(self.path)
+        return max(found, key=lambda each: (each.stat().st_mtime_ns, each.name))
+
+    def whole(self, text: bytes) -> bytes:
+        """The text without the line that tells that it is whole, where there has to be one."""
+        begin = self.options.last_line
+        rest, _, last = text.rpartition(b"\n")
+        if not begin or last.decode(errors="replace").lstrip(' "').startswith(begin):
+            return rest.rstrip(b"\r\n") if begin else text
+        why = f"its last line does not begin with {begin!r}: somebody is writing it, or it is cut off"
+        raise Retryable(self.name, f"read {self.path}", why, "Run again a little later, or export it again.")
+
+    def refuse_page(self, data: bytes) -> None:
+        if data[:200].lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith((b"<!doctype", b"<html")):
+            raise self.refused("it is a web page, no table", "Export it as CSV or .xlsx.")
 
     def delimiter(self, data: bytes) -> str:
         """The delimiter under which the header has most of the mapping's columns, then most columns."""
