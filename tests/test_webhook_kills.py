@@ -12,6 +12,7 @@ from sqlmodel import select
 from flows.record import signals
 from flows.record.tables import SignalRow
 from tests.stage import DOMAIN, Stage, until
+from tests.webhook_door import Receiver
 from tests.webhook_faults import FAULTS, called, mortal, on_stage
 
 MADE = {"after the start, before it is noted", "while it is noted"}
@@ -38,7 +39,7 @@ def test_a_kill_loses_nobody_and_starts_nobody_twice(
 ) -> None:
     person, email = people[fault], f"kay.kill{list(FAULTS).index(fault)}@{DOMAIN}"
     receiver = on_stage(stage, tmp_path / "receiver")
-    usual, receiver.command = receiver.command, mortal(receiver.folder, fault)
+    receiver.command = mortal(receiver.folder, fault)
     receiver.start()
     with called(stage, receiver):
         stage.leave(person)
@@ -47,7 +48,7 @@ def test_a_kill_loses_nobody_and_starts_nobody_twice(
         assert [row.done_at for row in mine(stage, person)] == [None]
         assert len(stage.runs("by:webhook", f"person:{person}")) == (fault in MADE)
 
-        receiver.command = usual
+        receiver.command = Receiver.command
         receiver.start()
         until(lambda: stage.user(email)["active"] is False, "the leaver is out")
         until(lambda: signals.number_open(stage.db) == 0, "all signals are done")

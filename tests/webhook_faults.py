@@ -61,7 +61,7 @@ def called(stage: Stage, receiver: Receiver) -> Iterator[Receiver]:
         stage.hr.delete(f"/webhooks/{hook.json()['id']}").raise_for_status()
 
 
-def mortal(folder: Path, fault: str) -> tuple[str, ...]:
+def mortal(folder: Path, fault: str) -> tuple[str, str, str]:
     """The command of a receiver that dies there."""
     (folder / "death.py").write_text(DEATH.format(fault=FAULTS[fault]))
     python = folder / "python"
