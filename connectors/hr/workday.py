@@ -259,8 +259,13 @@ class Workday:
     def table(self, workers: list[Element]) -> pa.Table:
         """Workers as columns of text; what is hidden of one is named in UNREADABLE."""
         columns = list(self.reader.finds)
-        rows = [(self.reader.row(worker), unseen(lacking(worker))) for worker in workers]
-        return table_of([*columns, UNREADABLE], [[*(row[name] or None for name in columns), gap] for row, gap in rows])
+        return table_of([*columns, UNREADABLE], [self.cells(worker, columns) for worker in workers])
+
+    def cells(self, worker: Element, columns: list[str]) -> list[str | None]:
+        """A worker's texts; the element gives up its memory, for a page of them is large."""
+        row, gap = self.reader.row(worker), unseen(lacking(worker))
+        worker.clear()
+        return [*(row[name] or None for name in columns), gap]
 
     def refuse_hidden(self, hidden: list[str]) -> None:
         if hidden:
@@ -274,6 +279,7 @@ class Workday:
 
 
 def wid(worker: Element) -> str:
+    """The id that never changes."""
     return str(worker.findtext("wd:Worker_Reference/wd:ID[@wd:type='WID']", "", NAMES))
 
 
