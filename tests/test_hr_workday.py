@@ -318,3 +318,12 @@ def test_a_report_and_soap_show_the_same_people(sandbox):
     )
 
     assert by_report[columns].to_dict("records") == by_soap[columns].to_dict("records")
+
+
+def test_one_person_who_lacks_what_others_have_is_read_alone(sandbox):
+    report = source("workday_report", rules("workday_report"), sandbox.environment, ROOT)
+    screen(sandbox, 201, in_days(0), **hired(in_days(0)))
+
+    feed = people_of(report.read_one(f"{201:032x}"), report.rules)
+
+    assert feed.people["work_email"].isna().tolist() == [True] and feed.people["manager_id"].isna().tolist() == [True]

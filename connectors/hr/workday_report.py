@@ -77,12 +77,16 @@ class WorkdayReport:
         return self.frame(tables, self.options.may_be_empty)
 
     def read_one(self, employee_id: str) -> pd.DataFrame:
-        """1 call."""
-        key = self.rules.fields["employee_id"]
-        rows = self.rows({self.options.one: employee_id} if self.options.one else {})
-        found = [row for row in rows if text(row.get(key)) == employee_id]
-        expected = self.options.may_be_empty if found else tuple(columns_of(self.rules).values())
-        return self.frame([self.table(found)], expected)
+        """1 call. A column that is empty for this person is there if it is for anybody in the answer.
+
+        Where the answer is about this one alone, the mapping says which columns there are: `read` checks them.
+        """
+        key, names, found = self.rules.fields["employee_id"], dict[str, None](), list[Row]()
+        for row in self.rows({self.options.one: employee_id} if self.options.one else {}):
+            names |= dict.fromkeys(row)
+            found += [row] if text(row.get(key)) == employee_id else []
+        mapped = columns_of(self.rules).values() if self.options.one or not found else ()
+        return self.frame([self.table(found)], (*names, *self.options.may_be_empty, *mapped))
 
     def rows(self, prompts: Mapping[str, str]) -> Iterator[Row]:
         """One after another, so that they are never all there as objects."""
