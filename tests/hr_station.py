@@ -105,6 +105,12 @@ class Station:
         """The SSO's user, groups and all; {} where there is none."""
         return find(self.control("sso").state()["users"], "userName", address)
 
+    def told(self) -> str:
+        """What came of every signal and every run, for whoever looks for the reason of a failure."""
+        heard = [f"signal {row.id} of {', '.join(row.people)}: {row.result}" for row in self.signals()]
+        ran = [f"{run.name}: {run.state.name}, {run.state.message}" for run in self.runs() if run.state]
+        return "\n".join([*heard, *ran])
+
     def control(self, name: str) -> TwinControl:
         return self.sandbox.control(name)
 
@@ -167,6 +173,9 @@ def station(stage: Stage, sandbox: Sandbox, name: str, folder: Path, **values: s
         made = Station(stage, sandbox, name, settings, given)
         try:
             yield made
+        except AssertionError as error:
+            error.add_note(made.told())
+            raise
         finally:
             made.sites.site.db.close()
 

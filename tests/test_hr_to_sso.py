@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ WAYS = {
     "successfactors": POLL,
     "workday": POLL,
     "workday_report": SYNC,
+    "zoho_people": HOOK,
 }
 """How news comes: a report has neither webhook nor changes and is read whole, a file is told of by whoever makes it."""
 SOURCES = sorted({file.stem for file in (SAMPLE / "hr").glob("*.yaml")} - ANY_OTHER)
@@ -158,7 +160,7 @@ def test_a_call_proved_by_another_secret_starts_nothing(
     stage: Stage, sandbox: Sandbox, tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str
 ) -> None:
     hr = VENDORS[name]
-    (secret,) = [word for word in sandbox.environment if word.startswith(f"{name.upper()}_WEBHOOK")]
+    (secret,) = re.findall(r"webhook_\w+: \$\{(\w+)\}", (SAMPLE / "hr" / f"{name}.yaml").read_text())
     wrong = {secret: "another-secret-than-agreed"}
     with station(stage, sandbox, name, tmp_path, **wrong) as place, hr.desk(place.values) as desk:
         life = Life(place, hr, HOOK, desk)
