@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Any
 
-from connectors.fields import text
+from connectors.fields import listing, text
 from connectors.hr.records import Row
 
 KINDS = "lov::transitiontype"
@@ -66,8 +66,8 @@ def named(entries: Iterable[Row], known: Any, wanted: Iterable[str]) -> list[Row
 
 def words(known: Any, key: str) -> dict[str, str]:
     """Number -> name of one list of values."""
-    listed = known.get(key) if isinstance(known, Mapping) else None
-    return {str(each[0]): str(each[1]) for each in listed or () if isinstance(each, list) and len(each) > 1}
+    pairs = listing(known.get(key)) if isinstance(known, Mapping) else []
+    return {str(each[0]): str(each[1]) for each in pairs if isinstance(each, list) and len(each) > 1}
 
 
 def left(row: Row) -> bool:
