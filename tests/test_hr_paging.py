@@ -180,6 +180,12 @@ def test_a_half_written_page_is_read_anew(hr, tmp_path):
     assert hr.asked == [3, 7, 8, 9, 10]
 
 
+def test_where_nothing_can_be_kept_it_is_read_all_the_same(hr, tmp_path):
+    (tmp_path / "pages").write_text("not a folder")
+
+    assert read(hr, tmp_path) == hr.people
+
+
 def test_a_refusal_leaves_nothing_behind(hr, tmp_path):
     def ask(number: int) -> Page:
         if number == 8:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import logging
 import os
 import shutil
 import time
@@ -22,6 +23,7 @@ from connectors.errors import Retryable
 
 LONGEST = 3600.0  # seconds for which an unfinished reading is worth going on with
 NOTE = "reading.json"
+LOG = logging.getLogger("connectors.hr")
 
 
 class Kept:
@@ -48,16 +50,15 @@ class Kept:
         """The moment of this reading: this one, or that of the reading which goes on."""
         if not self.moment:
             self.moment = moment
-            if self.folder:
-                self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-                said = {"question": self.question, "moment": moment, "begun": self.now()}
-                self.write(NOTE, json.dumps(said).encode())
+            said = {"question": self.question, "moment": moment, "begun": self.now()}
+            self.write(NOTE, json.dumps(said).encode())
         return self.moment
 
     def page(self, name: str) -> pa.Table | None:
         """A page that was kept; its schema's metadata came with it."""
+        folder = self.folder
         try:
-            return feather.read_table(self.folder / name, memory_map=False) if self.folder and self.moment else None
+            return feather.read_table(folder / name, memory_map=False) if folder and self.moment else None
         except (OSError, pa.ArrowInvalid):
             return None
 
@@ -69,12 +70,19 @@ class Kept:
             self.write(name, sink.getvalue().to_pybytes())
 
     def write(self, name: str, data: bytes) -> None:
-        """Whole or not at all, for the owner only."""
-        assert self.folder is not None
-        part = self.folder / f"{name}.part"
-        with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(data)
-        part.replace(self.folder / name)
+        """Whole or not at all, for the owner only. A full disk does not end the reading: it is not kept, then."""
+        folder = self.folder
+        if folder is None:
+            return
+        part = folder / f"{name}.part"
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+                file.write(data)
+            part.replace(folder / name)
+        except OSError as error:
+            LOG.warning("a reading of HR cannot be kept: %s", error)
+            self.folder = None
 
     def forget(self) -> None:
         """Begin anew."""
