@@ -18,6 +18,7 @@ from typing import Any
 
 import uvicorn
 from prefect.client.schemas.actions import DeploymentUpdate
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterExpectedStartTime
 from prefect.client.schemas.objects import FlowRun
 from ruamel.yaml import YAML
 from sqlmodel import col, select
@@ -96,7 +97,8 @@ class Station:
 
     def runs(self) -> list[FlowRun]:
         """All runs since this installation began."""
-        return [run for run in self.stage.runs() if run.created and run.created >= self.begun]
+        mine = FlowRunFilter(expected_start_time=FlowRunFilterExpectedStartTime(after_=self.begun))
+        return self.stage.client.read_flow_runs(flow_run_filter=mine, limit=200)
 
     def asked_of_hr(self, person: str) -> list[TaskRow]:
         return [row for row in tasks.open_tasks(self.site.db, person) if row.owner == "HR"]
