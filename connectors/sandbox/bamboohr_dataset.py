@@ -23,6 +23,11 @@ class Test(NamedTuple):
     values: Collection[str]
 
 
+def texts(row: Row) -> Row:
+    """A dataset's values are all texts, empty ones too (DatasetDataResponseV2)."""
+    return {name: "" if value is None else str(value) for name, value in row.items()}
+
+
 def answer(call: Call, keys: Sequence[str], fields: Fields) -> Answer:
     """One page; what is asked for is checked before."""
     asked = call.json()
@@ -33,7 +38,7 @@ def answer(call: Call, keys: Sequence[str], fields: Fields) -> Answer:
         raise Rejection(problem_details(422, f"pageSize is from 1 to {MOST}"))
     found = ordered(filtered(keys, tests_of(asked.get("filter")), fields), order_of(asked), fields)
     pages, start = max(1, -(-len(found) // size)), (page - 1) * size
-    data = [{"fields": chosen(fields(key), asked["fields"])} for key in found[start : start + size]]
+    data = [{"fields": texts(chosen(fields(key), asked["fields"]))} for key in found[start : start + size]]
     meta = {"page": page, "pageSize": size, "totalPages": pages, "totalItems": len(found)}
     here = f"{call.base}{call.path}?page="
     links = {
