@@ -129,8 +129,8 @@ class ZohoPeople(Writable):
     """One company's Zoho People; keeps Source, WriteBack, Changes and Signals."""
 
     title, key = "Zoho People", ID
-    pace = timedelta(minutes=5)
-    """288 calls of the 250 a day for each user, or of 5,000 and more (api-limits)."""
+    pace = timedelta(minutes=15)
+    """96 calls a day: the smallest allowance is 250 for each user (api-limits)."""
 
     def __init__(self, name: str, rules: HrSource, options: Options, http: Zoho, keep: Path | None = None) -> None:
         super().__init__(name, rules, http, options.work_domains)
