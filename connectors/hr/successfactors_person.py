@@ -75,6 +75,7 @@ class Staff:
 
 
 def begins(row: Row) -> str:
+    """The first day."""
     return day(row["startDate"])
 
 
@@ -90,6 +91,7 @@ def sequence(row: Row) -> int:
 
 
 def day_after(on: str) -> str:
+    """The next day; after the far one it stays that one."""
     return on if on == LAST else (date.fromisoformat(on) + timedelta(days=1)).isoformat()
 
 
