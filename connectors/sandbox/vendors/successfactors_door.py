@@ -124,7 +124,7 @@ def verified(assertion: str) -> etree._Element:
 
 
 def canonical(element: etree._Element) -> bytes:
-    return etree.tostring(element, method="c14n", exclusive=True)
+    return bytes(etree.tostring(element, method="c14n", exclusive=True))
 
 
 def wrong_with(root: etree._Element, recipient: str) -> str:
@@ -132,7 +132,7 @@ def wrong_with(root: etree._Element, recipient: str) -> str:
     now = datetime.now(UTC)
 
     def text(path: str) -> str:
-        return root.findtext(path, "", NAMES)
+        return str(root.findtext(path, "", NAMES))
 
     for found in root.iter("{*}Conditions", "{*}SubjectConfirmationData"):
         begins, ends = found.get("NotBefore"), found.get("NotOnOrAfter")
