@@ -33,7 +33,8 @@ from mappings.day import standing
 from mappings.exceptions import told
 from mappings.folder import read_folder
 from mappings.rules import fingerprints
-from tests.drills.engine import free_port, until
+from tests.drills.engine import free_port
+from tests.stage import until
 
 SAMPLE = Path(__file__).parents[1] / "mappings" / "sample"
 KEY = "key-of-the-tests"
