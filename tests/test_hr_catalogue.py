@@ -53,7 +53,7 @@ def test_an_unknown_option_is_told_with_the_known_ones(tmp_path):
 
     assert message == (
         "people: hr/people.yaml: unknown word 'delimeter' under options;"
-        " known words are path, remote, sheet, delimiter, encoding, quote; did you mean 'delimiter'?."
+        " known words are path, remote, sheet, delimiter, encoding, quote, last_line; did you mean 'delimiter'?."
     )
 
 
