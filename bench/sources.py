@@ -67,8 +67,8 @@ class Found(BaseModel):
     large: dict[str, Part]
 
     def growth(self, name: str) -> float:
-        """Of all seconds, from a tenth of the people."""
-        small, large = (sum(each[name].seconds.values()) for each in (self.small, self.large))
+        """From a tenth of the people; of the CPU's seconds, for the others tell of the twin and of a busy machine."""
+        small, large = (sum(each[name].cpu_seconds.values()) for each in (self.small, self.large))
         return large / small
 
     def ratio(self, name: str) -> float:

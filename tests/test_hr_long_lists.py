@@ -85,6 +85,24 @@ def test_who_is_hired_while_pages_are_read_is_in_the_list(sandbox):
     assert "Noor" in hr.read()["firstName"].tolist()
 
 
+def test_one_who_goes_as_another_comes_moves_nobody_out_of_the_list(sandbox):
+    """The total stays; the pages after the one who went begin with somebody else."""
+    hr = connected(sandbox, "bamboohr", parallel=1)
+    hr.http.sleep = time.sleep  # see above
+
+    def swap() -> None:
+        ask(sandbox, "/employees", NEW)
+        auth = (sandbox.environment["BAMBOOHR_API_KEY"], "x")
+        httpx.delete(f"{sandbox.url}/bamboohr/screen/101", auth=auth).raise_for_status()
+
+    at_page(hr, 2, swap)
+
+    people = hr.read().set_index("id")
+
+    assert "Noor" in people["firstName"].tolist() and "101" not in people.index
+    assert "107" in people.index and len(people) == 24
+
+
 def test_as_few_calls_as_can_be(sandbox):
     connected(sandbox, "bamboohr", page_size=1000).read()
     assert calls(sandbox, "bamboohr") == ["POST data"]

@@ -47,7 +47,7 @@ AT_ONCE = 500
 """People whom one filter names; how long a filter may be is unverified."""
 A_BREATH = timedelta(seconds=1)  # the Date header has no fractions
 UPDATED, DELETED = "updated", "deleted"
-SECRETS = {"api_key", "webhook_key"}
+ASIDE = {"api_key", "webhook_key", "parallel"}  # options that change nothing in what is read
 FORM_ID = re.compile(r"data\[employeeId\]|employees\[\d+\]\[id\]")
 """documentation.bamboohr.com/docs/event-based-webhooks; the field-based form is unverified."""
 SECONDS = re.compile(r"[0-9]{10}")
@@ -109,7 +109,7 @@ class BambooHr:
     def read(self) -> pd.DataFrame:
         """1 call for each page of 1,000 people; where that is more than one, 1 more for what changed meanwhile, and 1
         for each 500 people who did. Retryable where HR never holds still."""
-        question = json.dumps([self.rules.fields, self.options.model_dump(mode="json", exclude=SECRETS)])
+        question = json.dumps([self.rules.fields, self.options.model_dump(mode="json", exclude=ASIDE)])
         with reading(self.keep, question) as kept:
             tables = whole(self.everybody(kept), kept)
             self.refuse_hidden(tables)
@@ -144,7 +144,10 @@ class BambooHr:
         return None
 
     def verify_webhook(self, headers: Mapping[str, str], body: bytes, now: datetime) -> Delivery:
-        """HMAC-SHA256 of the body with the timestamp behind it (documentation.bamboohr.com/docs/webhooks-2)."""
+        """HMAC-SHA256 of the body with the timestamp behind it (documentation.bamboohr.com/docs/webhooks-2).
+
+        A second change of the same fields of one person within the same second is a duplicate: the poll tells of it.
+        """
         stamp = header(headers, "x-bamboohr-timestamp")
         if not SECONDS.fullmatch(stamp):  # of one length: nothing parts it from the body in what is signed
             raise NotBelieved("the timestamp is none")

@@ -124,7 +124,9 @@ class Workday:
 
     def read(self) -> pd.DataFrame:
         """1 call, and 1 for each 999 people, and those with something ahead; Retryable where pages are missing."""
-        question = json.dumps([self.rules.fields, self.options.model_dump(mode="json", exclude={"password"})])
+        question = json.dumps(
+            [self.rules.fields, self.options.model_dump(mode="json", exclude={"password", "parallel"})]
+        )
         with reading(self.keep, question) as kept:
             now = kept.moment or kept.begin(self.moment())
             future = (
