@@ -136,6 +136,7 @@ def show(told: dict[str, Any], found: list[Field]) -> None:
 
 
 def share(some: int, whole: int) -> str:
+    """A part of a whole in per cent."""
     return f"{some / whole:.0%}" if whole else "-"
 
 
