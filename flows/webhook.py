@@ -14,9 +14,9 @@ from starlette.applications import Starlette
 from flows import lifeline
 from flows.settings import Settings, load_settings
 from flows.webhook_app import Door
-from flows.webhook_backroom import Backroom, logs
 from flows.webhook_inbox import Inbox
 from flows.webhook_line import CONNECTIONS, Line
+from flows.webhook_pipe import Backroom, logs
 from flows.webhook_site import Sites
 
 

@@ -4,45 +4,17 @@ wait for its answer. A pipe joins the two: a byte says that something was stored
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import signal
 import sys
-from contextlib import suppress
 
 from flows.record import signals
 from flows.record.database import now
 from flows.settings import load_settings
 from flows.webhook_dispatch import Dispatcher
+from flows.webhook_pipe import logs
 from flows.webhook_poll import Poll
 from flows.webhook_site import Sites
-
-AGAIN = 1.0  # seconds until a room that has ended is opened anew
-LOG = logging.getLogger("rollcall.webhook")
-
-
-class Backroom:
-    """`wake()` from the door; `await run()` keeps the process alive until it is cancelled."""
-
-    def __init__(self) -> None:
-        self.reading, self.writing = os.pipe()
-        os.set_blocking(self.writing, False)
-
-    def wake(self) -> None:
-        """Something was stored. A full pipe wakes as well as one byte more."""
-        with suppress(BlockingIOError, BrokenPipeError):
-            os.write(self.writing, b".")
-
-    async def run(self) -> None:
-        """The record keeps what is signalled while nobody is there."""
-        command = (sys.executable, "-m", "flows.webhook_backroom", str(self.reading))
-        try:
-            while True:
-                process = await asyncio.create_subprocess_exec(*command, pass_fds=(self.reading,))
-                LOG.error("the dispatcher has ended with %d; it is started again", await process.wait())
-                await asyncio.sleep(AGAIN)
-        finally:
-            os.close(self.writing)
 
 
 async def work(pipe: int) -> None:
@@ -59,12 +31,6 @@ async def work(pipe: int) -> None:
     await asyncio.to_thread(signals.forget, sites.site.db, now() - signals.KEPT)
     dispatcher.wake.set()
     await asyncio.gather(dispatcher.run(), Poll(sites, dispatcher.wake.set).run())
-
-
-def logs() -> None:
-    """As the receiver writes them."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
 if __name__ == "__main__":
