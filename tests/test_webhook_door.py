@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import socket
 import stat
-import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import quote
 
@@ -23,8 +21,6 @@ from flows.webhook_app import MOST_BYTES, Door
 from flows.webhook_inbox import Inbox
 from tests.drills.engine import until
 from tests.webhook_door import PATH, TOKEN, Receiver, event, receiver, signed
-
-BURST = 2000
 
 
 @pytest.fixture(scope="module")
@@ -247,40 +243,6 @@ def test_a_set_up_call_is_answered_and_what_it_brings_is_kept_for_the_owner(tmp_
 
 
 # what must not be lost
-
-
-def test_a_burst_is_kept_across_a_kill(sandbox: Sandbox, tmp_path: Path) -> None:
-    with receiver(tmp_path, sandbox.environment) as door:
-        accepted: set[str] = set()
-        lock, half = threading.Lock(), threading.Event()
-
-        def send(number: int) -> None:
-            body = event(f"b{number}")
-            with httpx.Client(base_url=door.url, trust_env=False, timeout=20) as mine:
-                for _ in range(400):  # as a vendor would, though sooner
-                    try:
-                        if mine.post(PATH, content=body, headers=signed(body)).status_code == 200:
-                            break
-                    except httpx.TransportError:
-                        time.sleep(0.05)
-            with lock:
-                accepted.add(f"b{number}")
-            if len(accepted) > BURST / 2:
-                half.set()
-
-        def crash() -> None:
-            half.wait()
-            door.kill()
-            door.start()
-
-        crashing = threading.Thread(target=crash)
-        crashing.start()
-        with ThreadPoolExecutor(16) as pool:
-            list(pool.map(send, range(BURST)))
-        crashing.join()
-
-        kept = people(door)
-        assert accepted == {f"b{number}" for number in range(BURST)} == set(kept)
 
 
 def test_what_was_stored_and_not_done_is_taken_up_after_a_kill(sandbox: Sandbox, tmp_path: Path) -> None:
