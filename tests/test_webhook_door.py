@@ -220,7 +220,8 @@ class Asking:
     """A source that is set up with a token to be kept."""
 
     def handshake(self, headers: object, body: bytes) -> Reply | None:
-        return Reply(202, "welcome", keep="verification_token abc") if body == b"hello" else None
+        known = {b"hello": "verification_token abc", b"broken": "\ud800"}
+        return Reply(202, "welcome", keep=known[body]) if body in known else None
 
     def verify_webhook(self, headers: object, body: bytes, now: object) -> object:
         raise NotBelieved("never")
@@ -235,9 +236,12 @@ def test_a_set_up_call_is_answered_and_what_it_brings_is_kept_for_the_owner(tmp_
     app = Door(lambda name: Asking() if name == "x" else None, Inbox(None), tmp_path).app()  # type: ignore[arg-type, return-value]
     with TestClient(app) as client:
         answer = client.post("/webhooks/x", content=b"hello")
+        again = client.post("/webhooks/x", content=b"hello")
+        broken = client.post("/webhooks/x", content=b"broken")
         later = client.post("/webhooks/x", content=b"news")
     file = tmp_path / "webhooks" / "x.setup"
     assert (answer.status_code, answer.text, later.status_code) == (202, "welcome", 401)
+    assert (again.status_code, broken.status_code) == (202, 400)
     assert file.read_text() == "verification_token abc\n"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
