@@ -51,8 +51,8 @@ def team(house: Stage) -> list[str]:
 @pytest.fixture
 def door(house: Stage, team: list[str], tmp_path: Path) -> Iterator[Receiver]:
     receiver = on_stage(house, tmp_path / "receiver")
-    receiver.start()
     with called(house, receiver):
+        receiver.start()
         yield receiver
 
 
@@ -116,10 +116,10 @@ def test_a_plan_that_has_changed_is_asked_about_again_and_then_let_through(
 def test_two_receivers_start_nobody_twice(house: Stage, team: list[str], tmp_path: Path) -> None:
     """Each of them is told of every joiner, at the same moment."""
     doors = [on_stage(house, tmp_path / name) for name in ("one", "two")]
-    for each in doors:
-        each.start()
     people = [house.hire("Two", f"Doors{number}", "Operations") for number in range(3)]
     try:
+        for each in doors:
+            each.start()
         for person in people:
             tell(doors, person)
             until(lambda: seen_to(house, person, 2), "both signals are done")  # noqa: B023

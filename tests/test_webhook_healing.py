@@ -86,8 +86,8 @@ def test_while_hr_does_not_answer_it_is_tried_again_and_the_operator_sees_why(st
     person = stage.hire("Un", "Reached", "Operations")
     stage.started_by(stage.play("daily_sync"))
     receiver = on_stage(stage, tmp_path / "receiver")
-    receiver.start()
     with called(stage, receiver):
+        receiver.start()
         stage.twin("bamboohr").faults([{"match": f"GET .*/employees/{person}", "kind": "503"}])
         try:
             stage.leave(person)
@@ -113,9 +113,9 @@ def test_leavers_signalled_during_a_sync_are_offboarded_once(stage: Stage, tmp_p
     people = {stage.hire("Si", f"Multan{n}", "Operations"): f"si.multan{n}@{DOMAIN}" for n in range(3)}
     stage.started_by(stage.play("daily_sync"))
     receiver = on_stage(stage, tmp_path / "receiver")
-    receiver.start()
-    stage.twin("bamboohr").latency(300)
     with called(stage, receiver):
+        receiver.start()
+        stage.twin("bamboohr").latency(300)
         try:
             sync = stage.start("daily_sync")
             for person in people:

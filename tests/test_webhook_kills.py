@@ -40,8 +40,8 @@ def test_a_kill_loses_nobody_and_starts_nobody_twice(
     person, email = people[fault], f"kay.kill{list(FAULTS).index(fault)}@{DOMAIN}"
     receiver = on_stage(stage, tmp_path / "receiver")
     receiver.command = mortal(receiver.folder, fault)
-    receiver.start()
     with called(stage, receiver):
+        receiver.start()
         stage.leave(person)
         until(lambda: receiver.process and receiver.process.poll() is not None, "the receiver is dead")
 
