@@ -248,7 +248,7 @@ def test_nothing_is_written_that_the_mapping_does_not_allow(api):
     source = bamboo(api, held)
     source.rules = source.rules.model_copy(update={"write_back": ()})
 
-    with pytest.raises(Refused, match="Add work_email to write_back"):
+    with pytest.raises(Refused, match="Add work_email to fields and write_back"):
         source.write_work_email("101", "ana@mill.example")
     assert held.writes == []
 

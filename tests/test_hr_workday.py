@@ -253,7 +253,7 @@ def test_a_write_that_loses_another_address_is_a_mismatch(sandbox, monkeypatch):
         return asked
 
     monkeypatch.setattr("connectors.hr.workday_email.Emails.request", careless)
-    with pytest.raises(Mismatch, match="shows other addresses than before"):
+    with pytest.raises(Mismatch, match="lost or changed other addresses"):
         app.write_work_email(TOBIAS, "t@juniperfinch.example", "tobias@juniperfinch.example")
 
 

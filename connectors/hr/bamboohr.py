@@ -33,6 +33,7 @@ from connectors.hr.kept import Kept, reading
 from connectors.hr.paging import List, Moved, Page, whole
 from connectors.hr.records import envelope
 from connectors.hr.signatures import delivery, header, person_id, require_hmac, require_recent
+from connectors.hr.write_back import Entry
 from connectors.http import Http, client, server_time
 from connectors.surroundings import Surroundings
 from mappings.feed import UNREADABLE, columns_of
@@ -172,19 +173,12 @@ class BambooHr:
 
     def write_work_email(self, employee_id: str, address: str, instead_of: str = "") -> Outcome:
         """2 or 3 calls."""
-        doing = f"write work e-mail of person {employee_id}"
-        if "work_email" not in self.rules.write_back:
-            todo = f"Add work_email to write_back in hr/{self.name}.yaml, or enter it in BambooHR."
-            raise Refused(self.name, doing, "the mapping does not allow it", todo)
-        held = self.work_email(employee_id, doing)
-        if held.casefold() == address.casefold():
-            return Outcome.ALREADY
-        if held and held.casefold() != instead_of.casefold():
-            raise Refused(self.name, doing, f"there is already {held}", f"Decide which is right, {held} or {address}.")
-        self.http.request("POST", person_path(employee_id), doing=doing, json={self.email: address})
-        if (shown := self.work_email(employee_id, doing)).casefold() != address.casefold():
-            raise Mismatch(self.name, doing, f"BambooHR accepted {address} but shows {shown or 'nothing'}")
-        return Outcome.DONE
+        entry = Entry(self.name, "BambooHR", employee_id, address, instead_of)
+        return entry.written(
+            self.rules,
+            lambda: self.work_email(employee_id, entry.doing),
+            lambda: self.http.request("POST", person_path(employee_id), doing=entry.doing, json={self.email: address}),
+        )
 
     def work_email(self, employee_id: str, doing: str) -> str:
         """The work e-mail HR shows, empty for none; Refused where there is no such person or no permission."""

@@ -15,6 +15,7 @@ from connectors.errors import Mismatch, Refused, Retryable
 from connectors.fields import pick, text
 from connectors.hr.batches import ahead, different, frame_of, in_batches, table_of
 from connectors.hr.paging import Progress
+from connectors.hr.write_back import Entry
 from connectors.http import Http
 from mappings.feed import UNREADABLE, columns_of
 from mappings.vocabulary import HrSource
@@ -121,18 +122,13 @@ class Writable(Records):
 
     def write_work_email(self, employee_id: str, address: str, instead_of: str = "") -> Outcome:
         """3 calls."""
-        doing = f"write work e-mail of person {employee_id}"
-        if "work_email" not in self.rules.write_back or not self.email:
-            todo = f"Add work_email to fields and write_back in hr/{self.name}.yaml, or enter it in {self.title}."
-            raise Refused(self.name, doing, "the mapping does not allow it", todo)
-        row = self.readable(employee_id, doing)
-        held = (self.shown(row, self.email) or "").strip()
-        if held.casefold() == address.casefold():
+        entry = Entry(self.name, self.title, employee_id, address, instead_of)
+        entry.require_allowed(self.rules, mapped=bool(self.email))
+        row = self.readable(employee_id, entry.doing)
+        if entry.stands((self.shown(row, self.email) or "").strip()):
             return Outcome.ALREADY
-        if held and held.casefold() != instead_of.casefold():
-            raise Refused(self.name, doing, f"there is already {held}", f"Decide which is right, {held} or {address}.")
-        self.put_email(row, address, doing)
-        self.seen(employee_id, address, doing)
+        self.put_email(row, address, entry.doing)
+        entry.require_shown(self.shown(self.readable(employee_id, entry.doing), self.email) or "")
         return Outcome.DONE
 
     def readable(self, employee_id: str, doing: str) -> Row:
@@ -143,12 +139,6 @@ class Writable(Records):
         if self.email in self.hidden(row):
             raise self.not_shown([self.email], doing)
         return row
-
-    def seen(self, employee_id: str, address: str, doing: str) -> None:
-        """Mismatch where HR does not show the address it accepted."""
-        shown = self.shown(self.readable(employee_id, doing), self.email) or ""
-        if shown.casefold() != address.casefold():
-            raise Mismatch(self.name, doing, f"{self.title} accepted {address} but shows {shown or 'nothing'}")
 
 
 def parts(field: str) -> list[str]:

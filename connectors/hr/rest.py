@@ -19,8 +19,9 @@ from pydantic import BeforeValidator, Field
 from connectors.auth import Auth
 from connectors.base import Outcome
 from connectors.calls import Call, Readable, Texts
-from connectors.errors import Mismatch, Refused
+from connectors.errors import Refused
 from connectors.fields import pick, text
+from connectors.hr.write_back import Entry
 from connectors.http import Http, client
 from connectors.listing import Listing
 from connectors.pages import Paging
@@ -135,20 +136,13 @@ class Writing(RestSource):
 
     def write_work_email(self, employee_id: str, address: str, instead_of: str = "") -> Outcome:
         """2 or 3 calls where `one` is declared."""
-        doing = f"write work e-mail of person {employee_id}"
-        if "work_email" not in self.rules.write_back:
-            todo = f"Add work_email to write_back in hr/{self.name}.yaml, or enter it there."
-            raise Refused(self.name, doing, "the mapping does not allow it", todo)
-        held = self.work_email(employee_id, doing)
-        if held.casefold() == address.casefold():
-            return Outcome.ALREADY
-        if held and held.casefold() != instead_of.casefold():
-            raise Refused(self.name, doing, f"there is already {held}", f"Decide which is right, {held} or {address}.")
-        assert self.options.write is not None
-        self.options.write.send(self.http, doing, id=quote(employee_id, safe=""), address=address)
-        if (shown := self.work_email(employee_id, doing)).casefold() != address.casefold():
-            raise Mismatch(self.name, doing, f"the system accepted {address} but shows {shown or 'nothing'}")
-        return Outcome.DONE
+        entry = Entry(self.name, "the system", employee_id, address, instead_of)
+
+        def put() -> None:
+            assert self.options.write is not None
+            self.options.write.send(self.http, entry.doing, id=quote(employee_id, safe=""), address=address)
+
+        return entry.written(self.rules, lambda: self.work_email(employee_id, entry.doing), put)
 
     def work_email(self, employee_id: str, doing: str) -> str:
         """The work e-mail shown, empty for none. Refused where there is no such person, or none is mapped."""

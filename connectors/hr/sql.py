@@ -16,8 +16,9 @@ import sqlalchemy as sa
 from pydantic import Field, SecretStr
 
 from connectors.base import Outcome
-from connectors.errors import Mismatch, Refused
+from connectors.errors import Refused
 from connectors.hr.sql_session import Session
+from connectors.hr.write_back import Entry
 from connectors.redaction import Redaction
 from connectors.surroundings import Surroundings
 from mappings.feed import columns_of
@@ -124,19 +125,12 @@ class Writing(SqlSource):
 
     def write_work_email(self, employee_id: str, address: str, instead_of: str = "") -> Outcome:
         """2 or 3 queries."""
-        doing = f"write work e-mail of person {employee_id}"
-        if "work_email" not in self.rules.write_back:
-            todo = f"Add work_email to write_back in hr/{self.name}.yaml, or enter it there."
-            raise Refused(self.name, doing, "the mapping does not allow it", todo)
-        held = self.work_email(employee_id, doing)
-        if held.casefold() == address.casefold():
-            return Outcome.ALREADY
-        if held and held.casefold() != instead_of.casefold():
-            raise Refused(self.name, doing, f"there is already {held}", f"Decide which is right, {held} or {address}.")
-        self.session.change(self.options.write, doing, id=employee_id, address=address)
-        if (shown := self.work_email(employee_id, doing)).casefold() != address.casefold():
-            raise Mismatch(self.name, doing, f"the database accepted {address} but shows {shown or 'nothing'}")
-        return Outcome.DONE
+        entry = Entry(self.name, "the database", employee_id, address, instead_of)
+        return entry.written(
+            self.rules,
+            lambda: self.work_email(employee_id, entry.doing),
+            lambda: self.session.change(self.options.write, entry.doing, id=employee_id, address=address),
+        )
 
     def work_email(self, employee_id: str, doing: str) -> str:
         """The work e-mail shown, empty for none. Refused where there is no such person, or none is mapped."""

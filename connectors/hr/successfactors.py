@@ -23,6 +23,7 @@ from connectors.errors import Mismatch, Refused
 from connectors.fields import text
 from connectors.hr.successfactors_odata import Odata, Row, quoted
 from connectors.hr.successfactors_person import Staff
+from connectors.hr.write_back import Entry
 from connectors.http import Http, client
 from connectors.surroundings import Surroundings
 from mappings.feed import columns_of
@@ -117,27 +118,19 @@ class SuccessFactors:
 
     def write_work_email(self, employee_id: str, address: str, instead_of: str = "") -> Outcome:
         """2 or 3 calls."""
-        doing = f"write work e-mail of person {employee_id}"
-        if "work_email" not in self.rules.write_back:
-            todo = f"Add work_email to write_back in hr/{self.name}.yaml, or enter it in SuccessFactors."
-            raise Refused(self.name, doing, "the mapping does not allow it", todo)
-        kind = self.work_kind(doing)
-        held = self.emails(employee_id)
-        now = address_in(held, kind)
-        if now.casefold() == address.casefold():
+        entry = Entry(self.name, "SuccessFactors", employee_id, address, instead_of)
+        entry.require_allowed(self.rules)
+        kind, held = self.work_kind(entry.doing), self.emails(employee_id)
+        if entry.stands(address_in(held, kind)):
             return Outcome.ALREADY
-        if now and now.casefold() != instead_of.casefold():
-            raise Refused(self.name, doing, f"there is already {now}", f"Decide which is right, {now} or {address}.")
         primary = bool(held.get(kind, {}).get("isPrimary")) or not any(row.get("isPrimary") for row in held.values())
         key = f"PerEmail(emailType={quoted(kind)},personIdExternal={quoted(employee_id)})"
-        self.odata.upsert({"__metadata": {"uri": key}, "emailAddress": address, "isPrimary": primary}, doing)
+        self.odata.upsert({"__metadata": {"uri": key}, "emailAddress": address, "isPrimary": primary}, entry.doing)
         shown = self.emails(employee_id)
-        if address_in(shown, kind).casefold() != address.casefold():
-            what = address_in(shown, kind) or "nothing"
-            raise Mismatch(self.name, doing, f"SuccessFactors accepted {address} but shows {what}")
+        entry.require_shown(address_in(shown, kind))
         if lost := set(held) - set(shown):
             why = f"SuccessFactors accepted {address} and lost other addresses (types {', '.join(sorted(lost))})"
-            raise Mismatch(self.name, doing, why)
+            raise Mismatch(self.name, entry.doing, why)
         return Outcome.DONE
 
     def work_kind(self, doing: str) -> str:

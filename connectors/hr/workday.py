@@ -31,6 +31,7 @@ from connectors.hr.paging import List, Page, whole
 from connectors.hr.workday_columns import COLUMNS, LEAVING, SECTIONS, Reader, compiled, lacking
 from connectors.hr.workday_email import Emails
 from connectors.hr.workday_soap import NAMES, Soap, WorkdayHttp
+from connectors.hr.write_back import Entry
 from connectors.http import client
 from connectors.surroundings import Surroundings
 from mappings.feed import UNREADABLE, columns_of
@@ -150,23 +151,18 @@ class Workday:
 
     def write_work_email(self, employee_id: str, address: str, instead_of: str = "") -> Outcome:
         """2 to 4 calls. No other address of the person is lost."""
-        doing = f"write work e-mail of person {employee_id}"
-        if "work_email" not in self.rules.write_back:
-            todo = f"Add work_email to write_back in hr/{self.name}.yaml, or enter it in Workday."
-            raise Refused(self.name, doing, "the mapping does not allow it", todo)
-        held = self.emails(employee_id, doing)
-        if held.work.casefold() == address.casefold():
+        entry = Entry(self.name, "Workday", employee_id, address, instead_of)
+        entry.require_allowed(self.rules)
+        held = self.emails(employee_id, entry.doing)
+        if entry.stands(held.work):
             return Outcome.ALREADY
-        if held.work and held.work.casefold() != instead_of.casefold():
-            todo = f"Decide which is right, {held.work} or {address}."
-            raise Refused(self.name, doing, f"there is already {held.work}", todo)
         wanted, today = held.having(address), date.fromisoformat(self.moment()[:10])
         said = wanted.request(employee_id, today, held, self.soap.keeps_others())
-        self.soap.call("Maintain_Contact_Information", doing, reads=False, **said)
-        shown = self.emails(employee_id, doing)
+        self.soap.call("Maintain_Contact_Information", entry.doing, reads=False, **said)
+        shown = self.emails(employee_id, entry.doing)
+        entry.require_shown(shown.work)
         if shown != wanted:
-            what = f"{shown.work or 'nothing'}" if shown.work != wanted.work else "other addresses than before"
-            raise Mismatch(self.name, doing, f"Workday accepted {address} but shows {what}")
+            raise Mismatch(self.name, entry.doing, f"Workday accepted {address} and lost or changed other addresses")
         return Outcome.DONE
 
     def emails(self, employee_id: str, doing: str) -> Emails:
