@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -108,16 +108,30 @@ def leavers(who: pd.DataFrame) -> pd.DataFrame:
     return who[who["flow"] == "offboard_user"]
 
 
-async def start(who: pd.DataFrame, on: date | None, by: str, once: str = "", put_back: bool = False) -> list[Started]:
+async def at_work() -> set[str]:
+    """Ids of people with a run at work now."""
+    async with get_client() as client:
+        return await under_way(client)
+
+
+async def start(
+    who: pd.DataFrame,
+    on: date | None,
+    by: str,
+    once: str = "",
+    put_back: bool = False,
+    before: Collection[str] = (),
+) -> list[Started]:
     """Start one run per row of `who`, in order; people with a run under way are left to it.
 
     `by`: id of the run that starts them. `once`: a word that makes starting the same person's run again, with
     the same word, do nothing; a column `once` of `who` has it for each row. `put_back`: see change_access.
+    `before`: people with a run at work when it was looked who is due; it may have ended since.
     Very many joiners and movers share one run.
     """
     who = who.assign(put_back=put_back)
     async with get_client() as client:
-        busy = await under_way(client)
+        busy = {*before, *await under_way(client)}
         many = who[(who["flow"] != "offboard_user") & ~who["person_id"].isin(busy)]
         together: list[Started] = []
         if len(many) >= COHORT_FROM and not put_back:

@@ -14,7 +14,7 @@ import pandas as pd
 from connectors.errors import ConnectorError
 from flows import notify
 from flows.daily_sync import ask
-from flows.due import Started, check_sso, leavers, start
+from flows.due import Started, at_work, check_sso, leavers, start
 from flows.knock import knock
 from flows.record import signals, snapshots
 from flows.record.lease import Busy, lease
@@ -83,6 +83,7 @@ class Dispatcher:
 async def take_up(site: Site, rows: Sequence[SignalRow], moment: datetime) -> None:
     """Read the people, start what is due, ask where that is too much, and note what came of each signal."""
     newest = {person: word([row]) for row in rows for person in row.people}
+    before = await at_work()  # asked first: a run that ends during the look has made what it finds due old
     seen: Look = await asyncio.to_thread(look, site, list(newest), moment)
     if seen.refusal:
         LOG.error("not believed: %s", seen.refusal)
@@ -91,7 +92,7 @@ async def take_up(site: Site, rows: Sequence[SignalRow], moment: datetime) -> No
     who = who.assign(once=[newest.get(str(person), "") for person in who["person_id"]])
     await asyncio.to_thread(note_effects, site, rows, seen.effects, set(who["person_id"]))
     await ask(site, seen.waits)
-    started = await start(who, None, BY, once=word(rows)) if len(who) else []
+    started = await start(who, None, BY, once=word(rows), before=before) if len(who) else []
     knock(site.settings.home)
     await asyncio.to_thread(settle, site, rows, seen, started, later)
 
