@@ -142,17 +142,7 @@ class Writing(RestSource):
             assert self.options.write is not None
             self.options.write.send(self.http, entry.doing, id=quote(employee_id, safe=""), address=address)
 
-        return entry.written(self.rules, lambda: self.work_email(employee_id, entry.doing), put)
-
-    def work_email(self, employee_id: str, doing: str) -> str:
-        """The work e-mail shown, empty for none. Refused where there is no such person, or none is mapped."""
-        found, column = self.read_one(employee_id), self.rules.fields.get("work_email", "")
-        if column not in found:
-            raise Refused(self.name, doing, "work_email is not mapped to a field", f"Map it in hr/{self.name}.yaml.")
-        if found.empty:
-            raise Refused(self.name, doing, "there is nobody with this id", status=404)
-        value = found[column].iloc[-1]
-        return "" if pd.isna(value) else str(value).strip()
+        return entry.written(self.rules, lambda: entry.among(self.read_one(employee_id), self.rules), put)
 
 
 def told(value: Any) -> str | None:

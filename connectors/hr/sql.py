@@ -128,16 +128,6 @@ class Writing(SqlSource):
         entry = Entry(self.name, "the database", employee_id, address, instead_of)
         return entry.written(
             self.rules,
-            lambda: self.work_email(employee_id, entry.doing),
+            lambda: entry.among(self.read_one(employee_id), self.rules),
             lambda: self.session.change(self.options.write, entry.doing, id=employee_id, address=address),
         )
-
-    def work_email(self, employee_id: str, doing: str) -> str:
-        """The work e-mail shown, empty for none. Refused where there is no such person, or none is mapped."""
-        found, column = self.read_one(employee_id), self.rules.fields.get("work_email", "")
-        if column not in found:
-            raise Refused(self.name, doing, "work_email is not mapped to a column", f"Map it in hr/{self.name}.yaml.")
-        if found.empty:
-            raise Refused(self.name, doing, "there is nobody with this id", status=404)
-        value = found[column].iloc[-1]
-        return "" if pd.isna(value) else str(value).strip()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import pandas as pd
+
 from connectors.base import Outcome
 from connectors.errors import Mismatch, Refused
 from mappings.vocabulary import HrSource
@@ -48,6 +50,17 @@ class Entry:
         if shown.casefold() != self.address.casefold():
             what = shown or "nothing"
             raise Mismatch(self.source, self.doing, f"{self.title} accepted {self.address} but shows {what}")
+
+    def among(self, rows: pd.DataFrame, rules: HrSource) -> str:
+        """The address in the person's rows, '' for none. Refused where there is no such person, or none is mapped."""
+        column = rules.fields.get("work_email", "")
+        if column not in rows:
+            todo = f"Map it in hr/{self.source}.yaml."
+            raise Refused(self.source, self.doing, "work_email is not mapped", todo)
+        if rows.empty:
+            raise Refused(self.source, self.doing, f"{self.title} has nobody with this id", status=404)
+        value = rows[column].iloc[-1]
+        return "" if pd.isna(value) else str(value).strip()
 
     def written(self, rules: HrSource, read: Callable[[], str], put: Callable[[], object]) -> Outcome:
         """Read, write where it is missing, and read back; `read` gives '' where there is none."""
