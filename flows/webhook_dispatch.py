@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
+import httpx
 import pandas as pd
 
 from connectors.errors import ConnectorError
@@ -83,7 +84,7 @@ class Dispatcher:
 async def take_up(site: Site, rows: Sequence[SignalRow], moment: datetime) -> None:
     """Read the people, start what is due, ask where that is too much, and note what came of each signal."""
     newest = {person: word([row]) for row in rows for person in row.people}
-    before = await at_work()  # asked first: a run that ends during the look has made what it finds due old
+    before = await working()  # asked first: a run that ends during the look has made what it finds due old
     seen: Look = await asyncio.to_thread(look, site, list(newest), moment)
     if seen.refusal:
         LOG.error("not believed: %s", seen.refusal)
@@ -95,6 +96,15 @@ async def take_up(site: Site, rows: Sequence[SignalRow], moment: datetime) -> No
     started = await start(who, None, BY, once=word(rows), before=before) if len(who) else []
     knock(site.settings.home)
     await asyncio.to_thread(settle, site, rows, seen, started, later)
+
+
+async def working() -> set[str]:
+    """Whose runs are at work; nobody's where Prefect does not answer: many a signal asks for no run, and the others
+    are tried again."""
+    try:
+        return await at_work()
+    except httpx.TransportError:
+        return set()
 
 
 async def startable(site: Site, who: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, str]]:
