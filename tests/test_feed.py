@@ -57,7 +57,9 @@ def test_formats_are_tried_in_their_order():
     assert [d.date() for d in both.people["hire_date"]] == [date(2024, 4, 3), date(2024, 5, 6)]
 
 
-@pytest.mark.parametrize("text", ["30/02/2024", "00/00/0000", "3.4.2024", "03/04/2024 10:00", "03/04/0018", "soon", "45000"])
+@pytest.mark.parametrize(
+    "text", ["30/02/2024", "00/00/0000", "3.4.2024", "03/04/2024 10:00", "03/04/0018", "soon", "45000"]
+)
 def test_a_wrong_date_holds_its_row_and_no_other(text):
     feed = people_of(raw(ADA, ("9", "Cy", "Dow", "Sales", text, "")), rules())
 
