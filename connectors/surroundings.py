@@ -19,3 +19,10 @@ class Surroundings:
     """When the app's published rate limits allow the next call; None where it has none."""
     keep: Path | None = None
     """A folder for what must outlive a call: pictures as proof, saved sessions."""
+    looking: bool = False
+    """Whether this is a look only, which leaves nothing behind but a token that had to be renewed."""
+
+    @property
+    def notes(self) -> Path | None:
+        """The folder for what helps the next call; none where this one is to leave nothing behind."""
+        return None if self.looking else self.keep

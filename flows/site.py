@@ -58,7 +58,7 @@ class Site:
         """The source of truth."""
         name = self.rules.company.hr
         keep = self.settings.home / "hr" / name  # also when only looking: a token that was renewed must not be lost
-        return source(name, self.rules.hr, self.values, self.rules.folder, self.shelf, self.urgent, keep)
+        return source(name, self.rules.hr, self.values, self.rules.folder, self.shelf, self.urgent, keep, self.looking)
 
     @cached_property
     def signer(self) -> signing.Signer:

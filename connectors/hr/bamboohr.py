@@ -80,7 +80,7 @@ def connect(name: str, rules: HrSource, options: Options, around: Surroundings, 
     basic = Basic(user=options.api_key.get_secret_value(), password=SecretStr("x"))
     root = options.url.rstrip("/").removesuffix("/v1").removesuffix("/api")
     http = BambooHttp(name, client(root, Auth(basic=basic)), around)
-    return BambooHr(name, rules, options, http, around.keep)
+    return BambooHr(name, rules, options, http, around.notes)
 
 
 class BambooHttp(Http):

@@ -40,11 +40,13 @@ def source(
     shelf: Shelf | None = None,
     urgent: bool = False,
     keep: Path | None = None,
+    looking: bool = False,
 ) -> Source:
     """The source of hr/<name>.yaml, with `${NAME}` in its options filled from `values`; nothing is read yet.
 
-    `shelf`, `urgent`, `keep`: as of connectors.catalogue.connect. A word that may be left out is left out where
-    its variable has no value. Raises Refused naming the file, the line, the word and what is known, never a value.
+    `shelf`, `urgent`, `keep`: as of connectors.catalogue.connect; `looking`: as of Surroundings. A word that may be
+    left out is left out where its variable has no value. Raises Refused naming the file, the line, the word and what
+    is known, never a value.
     """
     module = connector(name, rules, folder)
     rules = rules.model_copy(update={"options": without_unset(rules.options, module.Options, values)})
@@ -60,7 +62,7 @@ def source(
         place = where(folder, name, str(["options", *wrong[0]["loc"]][-1]))
         raise Refused(name, place, "; ".join(describe(module.Options, each) for each in wrong)) from None
     turns = Turns(f"hr-{name}", rules.limits, shelf or Memory(), urgent) if rules.limits else None
-    found: Source = module.connect(name, rules, options, Surroundings(secrets, turns, keep), folder)
+    found: Source = module.connect(name, rules, options, Surroundings(secrets, turns, keep, looking), folder)
     return found
 
 

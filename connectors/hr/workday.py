@@ -86,7 +86,7 @@ def connect(name: str, rules: HrSource, options: Options, around: Surroundings, 
     http = WorkdayHttp(name, client(options.url), around, "options.url")
     wsdl = options.wsdl or f"{options.url.rstrip('/')}?wsdl"
     soap = Soap(http, options.url, wsdl, options.user, options.password.get_secret_value())
-    return Workday(name, rules, options, soap, around.keep)
+    return Workday(name, rules, options, soap, around.notes)
 
 
 class View(NamedTuple):

@@ -89,7 +89,7 @@ def connect(name: str, rules: HrSource, options: Options, around: Surroundings, 
     made.auth = Renewal(grant(name, options), around.keep)
     http = Zoho(name, made, around, "options.url")
     http.understand(FAILURES, "json")
-    return ZohoPeople(name, rules, options, http, around.keep)
+    return ZohoPeople(name, rules, options, http, around.notes)
 
 
 def grant(name: str, options: Options) -> Grant:
