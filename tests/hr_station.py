@@ -96,9 +96,10 @@ class Station:
             return list(session.exec(select(SignalRow).order_by(col(SignalRow.id))))
 
     def runs(self) -> list[FlowRun]:
-        """All runs since this installation began."""
-        mine = FlowRunFilter(expected_start_time=FlowRunFilterExpectedStartTime(after_=self.begun))
-        return self.stage.client.read_flow_runs(flow_run_filter=mine, limit=200)
+        """All runs made since this installation began; others' may be expected later than that."""
+        since = FlowRunFilter(expected_start_time=FlowRunFilterExpectedStartTime(after_=self.begun))
+        found = self.stage.client.read_flow_runs(flow_run_filter=since, limit=200)
+        return [run for run in found if run.created and run.created >= self.begun]
 
     def asked_of_hr(self, person: str) -> list[TaskRow]:
         return [row for row in tasks.open_tasks(self.site.db, person) if row.owner == "HR"]
