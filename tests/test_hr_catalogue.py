@@ -93,7 +93,9 @@ def test_a_word_that_may_be_left_out_needs_no_value(tmp_path):
     found = build(tmp_path, "bamboohr", BAMBOO | {"webhook_key": "${HOOK_KEY}"})
 
     with pytest.raises(NotBelieved, match="no secret is set"):
-        found.verify_webhook({"x-bamboohr-timestamp": "1767225600", "x-bamboohr-signature": "00"}, b"{}", datetime.now(UTC))
+        found.verify_webhook(
+            {"x-bamboohr-timestamp": "1767225600", "x-bamboohr-signature": "00"}, b"{}", datetime.now(UTC)
+        )
 
 
 def test_a_word_that_is_needed_is_missed(tmp_path):
