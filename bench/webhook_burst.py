@@ -83,13 +83,15 @@ def played(door: Receiver, vendor: Vendor, people: Sequence[str], kill: bool) ->
     letters = [vendor.letter(people[n % len(people)]) for n in range(CALLS)]
     forged = [n % FORGED == FORGED - 1 for n in range(CALLS)]
     sent = [forgery(vendor, letter) if bad else letter for letter, bad in zip(letters, forged, strict=True)]
-    burst, before = Burst(door, vendor, sent, SECONDS), {row.id for row in door.rows()}
-    crashing = threading.Thread(target=crash, args=(door, burst)) if kill else None
-    if crashing:
-        crashing.start()
-    answers = burst.run()
-    if crashing:
-        crashing.join()
+    before, starting = {row.id for row in door.rows()}, threading.Thread(target=door.start)
+
+    def crash() -> None:
+        door.kill()
+        starting.start()
+
+    answers = Burst(door, vendor, sent, SECONDS, crash if kill else lambda: None).run()
+    if kill:
+        starting.join()
     until(lambda: all(row.done_at for row in door.rows()), "each was looked at")
     return Outcome(answers, forged, [row for row in door.rows() if row.id not in before])
 
@@ -98,10 +100,3 @@ def forgery(vendor: Vendor, letter: Letter) -> Letter:
     """The same call by somebody who has another key."""
     bare = vendor.bare(letter)
     return bare._replace(headers={**bare.headers, **vendor.sign(letter.body, "another key")})
-
-
-def crash(door: Receiver, burst: Burst) -> None:
-    """SIGKILL when half is answered, and a start at once."""
-    until(lambda: burst.answered > CALLS / 2, "half is answered")
-    door.kill()
-    door.start()

@@ -202,17 +202,14 @@ def test_none_of_a_burst_is_lost_across_a_kill_and_each_is_looked_at(house: Hous
     number, people = BURSTS.get(house.vendor.name, BURST), list(house.ids.values())
     before = {row.id for row in house.door.rows()}
     letters = [house.vendor.letter(people[n % len(people)]) for n in range(number)]
-    burst = Burst(house.door, house.vendor, letters)
+    starting = threading.Thread(target=house.door.start)
 
     def crash() -> None:
-        until(lambda: burst.answered > number / 2, "half is answered")
         house.door.kill()
-        house.door.start()
+        starting.start()
 
-    crashing = threading.Thread(target=crash)
-    crashing.start()
-    answers = burst.run()
-    crashing.join()
+    answers = Burst(house.door, house.vendor, letters, halfway=crash).run()
+    starting.join()
 
     def new() -> list[signals.SignalRow]:
         return [row for row in house.door.rows() if row.id not in before]

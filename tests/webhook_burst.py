@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from connectors.sandbox.deliveries import Letter
@@ -45,12 +45,20 @@ async def status_of(port: int, call: bytes) -> int:
 
 
 class Burst:
-    """`answers = burst.run()`; whoever watches sees in `answered` how far it is."""
+    """`answers = burst.run()`."""
 
-    def __init__(self, door: Receiver, vendor: Vendor, letters: Sequence[Letter], seconds: float = 0.0) -> None:
-        """Evenly over the seconds; without any as fast as it goes."""
+    def __init__(
+        self,
+        door: Receiver,
+        vendor: Vendor,
+        letters: Sequence[Letter],
+        seconds: float = 0.0,
+        halfway: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Evenly over the seconds; without any as fast as it goes. `halfway`: done once half is answered, and before
+        any more is."""
         self.port, self.vendor, self.letters, self.seconds = door.port, vendor, letters, seconds
-        self.answered = 0
+        self.halfway, self.answered = halfway, 0
 
     def run(self) -> list[Answered]:
         """One answer for each letter."""
@@ -77,5 +85,7 @@ class Burst:
                 status = 503
             if status < 500:
                 self.answered += 1
+                if self.answered == len(self.letters) // 2:
+                    self.halfway()
                 return Answered(status, time.perf_counter() - started, tries)
             await asyncio.sleep(PAUSE)
