@@ -79,7 +79,11 @@ def frame_of(tables: Sequence[pa.Table], source: str) -> pd.DataFrame:
     table = pa.concat_tables(tables).combine_chunks()
     if UNREADABLE in table.column_names and table[UNREADABLE].null_count == len(table):
         table = table.drop_columns([UNREADABLE])
-    frame: pd.DataFrame = table.to_pandas(types_mapper={TEXT: pd.StringDtype()}.get)
+    return numbered(table.to_pandas(types_mapper={TEXT: pd.StringDtype()}.get), source)
+
+
+def numbered(frame: pd.DataFrame, source: str) -> pd.DataFrame:
+    """A frame of text with its rows numbered as in a file, where the header is row 1, and with where it is from."""
     frame = frame.set_axis(pd.RangeIndex(2, 2 + len(frame), name="row"))
     frame.attrs = {"source": source}
     return frame

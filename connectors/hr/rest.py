@@ -21,6 +21,7 @@ from connectors.base import Outcome
 from connectors.calls import Call, Readable, Texts
 from connectors.errors import Refused
 from connectors.fields import pick, text
+from connectors.hr.batches import frame_of, table_of
 from connectors.hr.write_back import Entry
 from connectors.http import Http, client
 from connectors.listing import Listing
@@ -111,10 +112,7 @@ class RestSource:
     def frame(self, rows: Iterable[Row]) -> pd.DataFrame:
         """The mapped fields of each item as text."""
         cells = [[told(pick(row, name)) for name in self.fields] for row in rows]
-        index = pd.RangeIndex(2, 2 + len(cells), name="row")
-        frame = pd.DataFrame(cells, index=index, columns=self.fields, dtype="string")
-        frame.attrs = {"source": self.name}
-        return frame
+        return frame_of([table_of(self.fields, cells)], self.name)
 
 
 class Changing(RestSource):

@@ -17,6 +17,7 @@ from pydantic import Field, SecretStr
 
 from connectors.base import Outcome
 from connectors.errors import Refused
+from connectors.hr.batches import numbered
 from connectors.hr.sql_session import Session
 from connectors.hr.write_back import Entry
 from connectors.redaction import Redaction
@@ -94,10 +95,8 @@ class SqlSource:
     def frame(self, query: str, doing: str, **said: Any) -> pd.DataFrame:
         """The rows of a query as text."""
         found = self.session.read(query, doing, **said)
-        index = pd.RangeIndex(2, 2 + len(found.cells), name="row")
-        frame = pd.DataFrame(found.cells, index=index, columns=self.names(found.names, doing), dtype="string")
-        frame.attrs = {"source": "the database"}
-        return frame
+        frame = pd.DataFrame(found.cells, columns=self.names(found.names, doing), dtype="string")
+        return numbered(frame, "the database")
 
     def names(self, found: list[str], doing: str) -> list[str]:
         """Column names; one that the mapping uses may stand there only once."""

@@ -21,6 +21,7 @@ from connectors.auth import Auth
 from connectors.base import Outcome
 from connectors.errors import Mismatch, Refused
 from connectors.fields import text
+from connectors.hr.batches import frame_of, table_of
 from connectors.hr.successfactors_odata import Odata, Row, quoted
 from connectors.hr.successfactors_person import Staff
 from connectors.hr.write_back import Entry
@@ -184,11 +185,8 @@ class SuccessFactors:
         """One row of texts for each person."""
         staff = Staff(rows, managers, self.options.email_types, datetime.now(UTC).date())
         people = [staff.row(person, self.fields) for person in staff.persons()]
-        index = pd.RangeIndex(2, 2 + len(people), name="row")
         cells = [[row[name] or None for name in self.fields] for row in people]
-        frame = pd.DataFrame(cells, index=index, columns=self.fields, dtype="string")
-        frame.attrs = {"source": "SuccessFactors"}
-        return frame
+        return frame_of([table_of(self.fields, cells)], "SuccessFactors")
 
 
 def address_in(emails: Mapping[str, Row], kind: str) -> str:
