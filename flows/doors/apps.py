@@ -17,8 +17,9 @@ from connectors.catalogue import variables
 from flows import dummy, presets
 from flows.doors.console import err, fail, out, plainly, show_json, show_table
 from flows.doors.people import Json
+from flows.doors.ready import copied, decisions, unset
 from flows.doors.recorder import record
-from flows.settings import default_mappings, environment, load_settings
+from flows.settings import load_settings
 from flows.site import Site
 from flows.trial import Finding, Trial, Verdict
 from mappings.folder import read_folder
@@ -26,7 +27,6 @@ from mappings.rules import attributes_of, values_of
 from mappings.vocabulary import PLACE
 from mappings.words import suggest
 
-DECIDE = "decide"
 PATIENCE = 20.0  # seconds an app may take to show what it was told, as in runs
 app_app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Apps: list, add, try, record.")
 app_app.command("record")(record)
@@ -62,36 +62,18 @@ def add(
 
     Example: rollcall app add slack
     """
-    settings = load_settings()
-    if name not in presets.names():
-        fail(f"app add: there is no file for {name!r}; {suggest(name, presets.names())}", 2)
-    if settings.mappings_folder == packaged():
-        fail("app add: there is no mappings folder of your own yet; make one with `rollcall init`")
-    path = settings.mappings_folder / "apps" / f"{own_name or name}.yaml"
-    if path.exists():
-        fail(f"app add: {path} is there already and stays as it is; `--as` takes another name")
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(presets.text(name), encoding="utf-8")
-    out.print(f"Made {path}.", highlight=False)
+    path = copied("app", name, own_name, presets.names(), presets.text)
     next_steps(name, path)
-
-
-def packaged() -> Path:
-    """The sample company in the package, which is nobody's own."""
-    found = default_mappings()
-    return found if found != Path("mappings").absolute() else Path()
 
 
 def next_steps(name: str, path: Path) -> None:
     """What is left to do by hand."""
-    unset = [v for v in variables(presets.rules(name)) if not environment().get(v)]
-    if unset:
-        out.print(f"Set in .env: {', '.join(unset)}", markup=False, highlight=False)
-    lines = [(n, line.strip()) for n, line in enumerate(presets.text(name).splitlines(), 1) if DECIDE in line.lower()]
-    if lines:
+    if missing := unset(variables(presets.rules(name))):
+        out.print(f"Set in .env: {', '.join(missing)}", markup=False, highlight=False)
+    if lines := decisions(path):
         out.print("Decide:")
-        for number, line in lines:
-            out.print(f"  {path.name}:{number}: {line}", markup=False, highlight=False)
+        for line in lines:
+            out.print(f"  {line}", markup=False, highlight=False)
     what = path.stem
     then = f"Then: rollcall check, rollcall doctor, rollcall app try {what}; and name it in a playbook: give: [{what}]"
     out.print(then, markup=False, highlight=False)

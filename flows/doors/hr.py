@@ -10,19 +10,19 @@ from typing import Annotated, Any
 import typer
 
 from connectors.catalogue import variables
-from connectors.hr.base import Changes, Signals, WriteBack
+from connectors.hr.base import Changes, Signals
 from flows import hr_files
 from flows.case import day_of
-from flows.doors.apps import DECIDE, packaged
-from flows.doors.console import err, fail, out, plainly, show_json, show_table
+from flows.doors.console import err, out, plainly, show_json, show_table
 from flows.doors.people import Json
-from flows.settings import environment, load_settings
+from flows.doors.ready import copied, decisions, unset
+from flows.hr_entry import can_write
+from flows.settings import load_settings
 from flows.site import Site
 from mappings.coverage import Field, doubts, fields
 from mappings.day import status_at
 from mappings.feed import people_of
 from mappings.folder import read_folder
-from mappings.words import suggest
 
 NAMED = 10  # rows held that are shown
 hr_app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="HR systems: list, add, try.")
@@ -56,28 +56,16 @@ def add(
 
     Example: rollcall hr add workday
     """
-    settings = load_settings()
-    if name not in hr_files.names():
-        fail(f"hr add: there is no file for {name!r}; {suggest(name, hr_files.names())}", 2)
-    if settings.mappings_folder == packaged():
-        fail("hr add: there is no mappings folder of your own yet; make one with `rollcall init`")
-    path = settings.mappings_folder / "hr" / f"{own_name or name}.yaml"
-    if path.exists():
-        fail(f"hr add: {path} is there already and stays as it is; `--as` takes another name")
-    path.write_text(hr_files.text(name), encoding="utf-8")
-    out.print(f"Made {path}.", highlight=False)
-    for line in next_steps(path):
+    path = copied("hr", name, own_name, hr_files.names(), hr_files.text)
+    for line in next_steps(name, path):
         out.print(line, markup=False, highlight=False)
 
 
-def next_steps(path: Path) -> Iterator[str]:
+def next_steps(name: str, path: Path) -> Iterator[str]:
     """What is left to do by hand."""
-    text = path.read_text(encoding="utf-8")
-    if unset := [word for word in variables(hr_files.rules(text)) if not environment().get(word)]:
-        yield f"Set in .env: {', '.join(unset)}"
-    for number, line in enumerate(text.splitlines(), 1):
-        if DECIDE in line.lower():
-            yield f"Decide: {path.name}:{number}: {line.strip()}"
+    if missing := unset(variables(hr_files.rules(hr_files.text(name)))):
+        yield f"Set in .env: {', '.join(missing)}"
+    yield from (f"Decide: {line}" for line in decisions(path))
     yield f"Then: `hr: {path.stem}` in company.yaml, rollcall check, rollcall hr try"
 
 
@@ -112,9 +100,9 @@ def try_system(as_json: Json = False) -> None:
 
 def abilities(site: Site) -> Iterator[str]:
     """What this HR system can do besides being read."""
-    hr, rules, name = site.hr, site.rules.hr, site.rules.company.hr
-    writes = isinstance(hr, WriteBack) and "work_email" in rules.write_back
-    yield "work e-mails are written back" if writes else "work e-mails are not written back: a task for HR each time"
+    hr, name = site.hr, site.rules.company.hr
+    by_hand = "work e-mails are not written back: a task for HR each time"
+    yield "work e-mails are written back" if can_write(site) else by_hand
     if isinstance(hr, Changes):
         yield f"asked for changes every {hr.pace.total_seconds() / 60:.0f} minutes while `rollcall up` runs"
     if isinstance(hr, Signals):
