@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import ColumnElement, Table, bindparam, delete, update
+from sqlalchemy import ColumnElement, Table, bindparam, delete, func, update
 from sqlmodel import col, select
 
 from flows.record import facts, snapshots
@@ -81,7 +81,7 @@ def waiting_since(db: Database) -> SignalRow | None:
 def number_open(db: Database) -> int:
     """How many are open."""
     with db.session() as session:
-        return len(session.exec(select(SignalRow.id).where(col(SignalRow.done_at).is_(None))).all())
+        return session.exec(select(func.count()).where(col(SignalRow.done_at).is_(None))).one()
 
 
 def finish(db: Database, results: Mapping[int, str]) -> None:

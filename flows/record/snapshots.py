@@ -15,6 +15,7 @@ from sqlmodel import Session, col, select
 
 from flows.record.database import Database
 from flows.record.tables import SnapshotRow
+from mappings.guard import filled_in
 from mappings.people import tidy
 
 
@@ -58,14 +59,13 @@ def new_row(source: str, people: pd.DataFrame, table: pa.Table, digest: str, rea
     """A row with the people packed into it."""
     blob = io.BytesIO()
     parquet.write_table(table, blob, compression="zstd")
-    filled = {str(name): int(number) for name, number in people.notna().sum().items()}
     return SnapshotRow(
         source=source,
         read_at=read_at,
         seen_at=read_at,
         hash=digest,
         count=len(people),
-        filled=filled,
+        filled=filled_in(people),
         people=blob.getvalue(),
     )
 
