@@ -61,6 +61,14 @@ def connected(
     return source(name, HrSource.model_validate(words), values, SAMPLE, keep=keep or KEPT / uuid.uuid4().hex)
 
 
+def at_first(sandbox: Any, name: str) -> Any:
+    """A vendor's twin as on the first day, without faults."""
+    control = sandbox.control(name)
+    control.reset()
+    control.faults([])
+    return control
+
+
 def people(hr: Any, frame: pd.DataFrame | None = None) -> pd.DataFrame:
     """Everybody as Persons; the index is the work e-mail, the manager goes by theirs. Nobody is held."""
     feed = people_of(hr.read() if frame is None else frame, hr.rules)

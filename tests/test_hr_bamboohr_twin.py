@@ -16,6 +16,7 @@ from connectors.sandbox import Sandbox
 from mappings.feed import people_of
 from mappings.people import Status, status_frame
 from mappings.vocabulary import HrSource
+from tests.hr_house import at_first
 from tests.vendor_specs import described, hold
 
 SAMPLE = Path(__file__).parents[1] / "mappings" / "sample"
@@ -23,10 +24,7 @@ SAMPLE = Path(__file__).parents[1] / "mappings" / "sample"
 
 @pytest.fixture
 def twin(sandbox):
-    control = sandbox.control("bamboohr")
-    control.reset()
-    control.faults([])
-    return control
+    return at_first(sandbox, "bamboohr")
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from connectors.hr.base import Changes, Signals, Source, WriteBack
 from mappings.feed import UNREADABLE, people_of
 from mappings.people import Status, status_frame
 from tests.hr_calls_darwinbox import darwinbox_back, darwinbox_do, darwinbox_hire, darwinbox_leave
-from tests.hr_house import connected, expected, now, people, told
+from tests.hr_house import at_first, connected, expected, now, people, told
 
 DOMAIN = "juniperfinch.example"
 OAUTH = {
@@ -31,10 +31,7 @@ CASPAR, CLARA = "00124", "00117"
 
 @pytest.fixture
 def twin(sandbox: Any) -> Any:
-    control = sandbox.control("darwinbox")
-    control.reset()
-    control.faults([])
-    return control
+    return at_first(sandbox, "darwinbox")
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from connectors.hr.base import Changes, Signals, Source, WriteBack
 from connectors.hr.greythr_person import held_today
 from mappings.feed import UNREADABLE, people_of
 from mappings.people import Status, status_frame
-from tests.hr_house import connected, expected, now, people, told
+from tests.hr_house import at_first, connected, expected, now, people, told
 
 LISTS = ["employees", "categories", "separation", "org-tree", "profile"]
 INES, CLARA, CASPAR = "103", "117", "124"
@@ -18,10 +18,7 @@ INES, CLARA, CASPAR = "103", "117", "124"
 
 @pytest.fixture
 def twin(sandbox: Any) -> Any:
-    control = sandbox.control("greythr")
-    control.reset()
-    control.faults([])
-    return control
+    return at_first(sandbox, "greythr")
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from connectors.errors import NeedsHuman, Refused, Retryable
 from connectors.hr.base import NotBelieved, Signals, Source, WriteBack
 from connectors.hr.gusto import known
 from mappings.feed import people_of
-from tests.hr_house import connected, expected, letter_box, now, people, told
+from tests.hr_house import at_first, connected, expected, letter_box, now, people, told
 from tests.vendor_specs import SPECS, Description, Differs, hold
 
 FILE = "gusto/gusto-embedded-2025-06-15.json"
@@ -38,10 +38,7 @@ def published() -> Description:
 
 @pytest.fixture
 def twin(sandbox: Any) -> Any:
-    control = sandbox.control("gusto")
-    control.reset()
-    control.faults([])
-    return control
+    return at_first(sandbox, "gusto")
 
 
 @pytest.fixture

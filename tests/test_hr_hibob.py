@@ -15,7 +15,7 @@ from connectors.base import Outcome
 from connectors.errors import Mismatch, Refused, Retryable
 from connectors.hr.base import NotBelieved, Signals, Source, WriteBack
 from mappings.feed import UNREADABLE, people_of
-from tests.hr_house import connected, expected, letter_box, now, people, told
+from tests.hr_house import at_first, connected, expected, letter_box, now, people, told
 from tests.vendor_specs import Differs, described, hold
 
 FILE = "hibob/hibob-v1-konfig2024.json"
@@ -23,10 +23,7 @@ FILE = "hibob/hibob-v1-konfig2024.json"
 
 @pytest.fixture
 def twin(sandbox: Any) -> Any:
-    control = sandbox.control("hibob")
-    control.reset()
-    control.faults([])
-    return control
+    return at_first(sandbox, "hibob")
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from connectors.errors import Refused, Retryable
 from connectors.hr.base import Changes, Signals, Source, WriteBack
 from mappings.feed import UNREADABLE, people_of
 from tests.hr_described import KEKA, described
-from tests.hr_house import connected, expected, now, people, told
+from tests.hr_house import at_first, connected, expected, now, people, told
 from tests.vendor_specs import Description, Differs, hold
 
 
@@ -21,10 +21,7 @@ def published() -> Description:
 
 @pytest.fixture
 def twin(sandbox: Any) -> Any:
-    control = sandbox.control("keka")
-    control.reset()
-    control.faults([])
-    return control
+    return at_first(sandbox, "keka")
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from connectors.errors import Refused, Retryable
 from connectors.hr.base import Changes, NotBelieved, Signals, Source, WriteBack
 from mappings.feed import UNREADABLE, people_of
 from tests.hr_described import PERSONIO, described
-from tests.hr_house import connected, expected, letter_box, now, people, told
+from tests.hr_house import at_first, connected, expected, letter_box, now, people, told
 from tests.vendor_specs import SPECS, Differs, hold
 
 FILES = (PERSONIO, "personio/personio-v1-auth.json")
@@ -24,10 +24,7 @@ ADDRESS = "mia.schneider@juniperfinch.example"
 
 @pytest.fixture
 def twin(sandbox: Any) -> Any:
-    control = sandbox.control("personio")
-    control.reset()
-    control.faults([])
-    return control
+    return at_first(sandbox, "personio")
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from connectors.errors import Refused, Retryable
 from connectors.hr.base import Changes, Signals, Source, WriteBack
 from mappings.feed import UNREADABLE
-from tests.hr_house import connected, expected, now, people, told
+from tests.hr_house import at_first, connected, expected, now, people, told
 from tests.vendor_specs import Differs, described, hold
 
 FILE = "rippling/rippling-platform-v2.json"
@@ -19,10 +19,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Use of allowEmptyValue:Deprecati
 
 @pytest.fixture
 def twin(sandbox: Any) -> Any:
-    control = sandbox.control("rippling")
-    control.reset()
-    control.faults([])
-    return control
+    return at_first(sandbox, "rippling")
 
 
 @pytest.fixture

@@ -9,15 +9,13 @@ import pytest
 
 from connectors.errors import Refused, Retryable
 from connectors.hr.renewal import FILE
+from tests.hr_house import at_first
 from tests.zoho_house import asked, joiner, made
 
 
 @pytest.fixture
 def twin(sandbox: Any) -> Any:
-    control = sandbox.control("zoho_people")
-    control.reset()
-    control.faults([])
-    return control
+    return at_first(sandbox, "zoho_people")
 
 
 @pytest.fixture

@@ -14,16 +14,13 @@ from connectors.errors import Mismatch, Refused, Retryable
 from connectors.hr.base import Changes, Delivery, NotBelieved, Signals, Source, WriteBack
 from mappings.feed import UNREADABLE, people_of
 from mappings.people import Status, status_frame
-from tests.hr_house import connected, expected, letter_box, now, people, told
+from tests.hr_house import at_first, connected, expected, letter_box, now, people, told
 from tests.zoho_house import ADDRESS, CLARA, INES, NOBODY, TOKEN, asked, joiner, made, written
 
 
 @pytest.fixture
 def twin(sandbox: Any) -> Any:
-    control = sandbox.control("zoho_people")
-    control.reset()
-    control.faults([])
-    return control
+    return at_first(sandbox, "zoho_people")
 
 
 @pytest.fixture
