@@ -29,6 +29,8 @@ from mappings.words import suggest
 PACKAGES = ("connectors", "connectors.apps")
 PLACE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 SECRET_NAME = re.compile(r"TOKEN|KEY|SECRET|PASSW|CREDENTIAL", re.IGNORECASE)
+WORDS = ("extra_forbidden", "missing")
+"""Kinds of mistakes in the words themselves, which no variable mends."""
 PROTOCOLS = (App, Grants, Sessions, Tokens, Owns)
 
 
@@ -160,8 +162,13 @@ def wrong_words(model: type[BaseModel], options: Any) -> list[str]:
         model.model_validate(options)
     except ValidationError as error:
         wrong = error.errors(include_url=False, include_context=False)
-        return [describe(model, each) for each in wrong if not any(map(PLACE.search, texts(each["input"])))]
+        return [describe(model, each) for each in wrong if each["type"] in WORDS or not open_yet(each["input"])]
     return []
+
+
+def open_yet(said: Any) -> bool:
+    """Whether a variable has a say in it."""
+    return any(map(PLACE.search, texts(said)))
 
 
 def describe(model: type[BaseModel], error: Any) -> str:

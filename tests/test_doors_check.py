@@ -63,6 +63,14 @@ def test_a_wrong_word_of_the_hr_system_is_told_without_a_variable_that_it_needs(
     assert told.status == 1 and "hr/bamboohr.yaml:" in told.err and "did you mean 'page_size'?" in told.err
 
 
+def test_a_wrong_word_that_takes_a_variable_is_told_too(place: Place) -> None:
+    place.edit("hr/bamboohr.yaml", "  api_key: ${", "  api_kee: ${")
+
+    told = place.rollcall("check")
+
+    assert told.status == 1 and "the word 'api_key' is missing" in told.err and "unknown word 'api_kee'" in told.err
+
+
 def test_a_wrong_word_of_a_connector_is_told_without_a_variable_that_it_needs(place: Place) -> None:
     place.edit("apps/crm.yaml", "list: {path: /users, items: data}", "list: {path: /users, itms: data}")
     place.edit("apps/desk.yaml", "connector: rest", "connector: reist")
