@@ -181,11 +181,13 @@ def test_before_the_first_feed_there_is_nothing_to_tell(site: Site) -> None:
 
 
 def test_a_leaver_with_access_is_late_after_some_hours(site: Site) -> None:
-    people(site, somebody("8", last_day=now().date() - timedelta(days=2)), somebody("9"))
+    noon = now().replace(hour=12, minute=0)
+    last_day = noon.date() - timedelta(days=2)
+    people(site, somebody("8", last_day=last_day), somebody("9"))
     for person in ("8", "9"):
         holdings.hold(site.db, person, "crm", None, "why", "h")
-    assert list(reminders.late(site, now()).values()) == [f"p.8 (8), last day {now().date() - timedelta(days=2)}: crm"]
-    assert reminders.late(site, now() - timedelta(days=2)) == {}
+    assert list(reminders.late(site, noon).values()) == [f"p.8 (8), last day {last_day}: crm"]
+    assert reminders.late(site, noon - timedelta(days=2)) == {}
 
 
 def test_news_of_several_people_is_told_once_for_each(site: Site, inbox: Inbox) -> None:
