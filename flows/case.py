@@ -79,16 +79,19 @@ def look(
     before: Case | None = None,
     putting_back: bool = False,
     at_once: bool = False,
+    said: pd.DataFrame | None = None,
 ) -> Case:
     """Read HR and the apps and plan. Writes nothing but, with `reserve`, the reservation of a work address.
 
     `moment`: a plain date, an instant, or None for now. `leaving`: a reason to end all access whatever HR says.
     `before`: plan again from what that case saw, with what the record says now. `putting_back`: undo what others
-    did in apps whose drift is to be put back. `at_once`: what HR said last is enough, and the SSO alone is read.
+    did in apps whose drift is to be put back. `at_once`: the SSO alone is read, and with `leaving` what HR said last
+    is enough. `said`: HR's row, read just now.
     Raises NotInHr, RowHeld, ConnectorError (HR or the SSO cannot be read) or RulesError.
     """
     moment = moment or datetime.now(UTC)
-    word = understood(site, person_id, moment, leaving, before, keep=reserve, at_once=at_once)
+    said = before.frame if before else said
+    word = understood(site, person_id, moment, leaving, said, keep=reserve, at_once=at_once)
     address, new = work_address(site, word.person, bool(word.leaving), reserve)
     boss = None if at_once else manager_email(site, word.person.manager_id, bool(word.leaving))
     values = values_of(
@@ -165,14 +168,15 @@ def understood(
     person_id: str,
     moment: datetime | date,
     leaving: str,
-    before: Case | None,
+    said: pd.DataFrame | None,
     keep: bool,
     at_once: bool = False,
 ) -> Word:
-    """HR's row of the person and what it means; raises RowHeld where it cannot be used."""
+    """HR's row of the person, `said` or else read, and what it means; raises RowHeld where it cannot be used."""
     at = instant(moment)
-    frame = before.frame if before else said_by_hr(site, person_id, day_of(moment), bool(leaving), at_once)
-    acting = of_person(site, frame, moment, keep, ending=bool(leaving))
+    if said is None:
+        said = said_by_hr(site, person_id, day_of(moment), bool(leaving), at_once)
+    acting = of_person(site, said, moment, keep, ending=bool(leaving))
     if acting.elsewhere:
         raise RowHeld(acting.elsewhere)
     frame = acting.frame
@@ -236,7 +240,7 @@ def instant(moment: datetime | date) -> datetime:
 
 def said_by_hr(site: Site, person_id: str, on: date, ending: bool, at_once: bool = False) -> pd.DataFrame:
     """HR's row. Ending all access at once must not hang on HR: what it said last is enough then."""
-    last = said_last(site, person_id) if at_once else None
+    last = said_last(site, person_id) if at_once and ending else None
     if last is not None:
         return last
     try:

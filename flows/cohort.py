@@ -21,7 +21,8 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 from connectors.errors import ConnectorError, Retryable
 from flows import approval, notify
 from flows.case import Case, NotInHr, RowHeld
-from flows.graph import LEASE_WAIT, OutOfPlace, check_place, close, look_well, open_plan, verification
+from flows.graph import LEASE_WAIT, OutOfPlace, check_place, close, open_plan, verification
+from flows.loose_ends import look_well
 from flows.manual_task import start_manual_tasks
 from flows.many.together import bring_in_line
 from flows.proof import prove

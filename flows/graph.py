@@ -14,8 +14,8 @@ from prefect.states import Completed, Failed
 from connectors.errors import ConnectorError
 from flows import approval, notify, report
 from flows.at_once import cut_off
-from flows.case import Case, NotInHr, RowHeld, look
-from flows.loose_ends import adopt, ask_beyond, ask_late, asked_beyond, drop_moot, note_ends, tie_up
+from flows.case import Case, NotInHr, RowHeld
+from flows.loose_ends import adopt, ask_beyond, ask_late, asked_beyond, drop_moot, look_well, note_ends
 from flows.manual_task import start_manual_tasks, withdraw
 from flows.proof import prove, still_wrong
 from flows.record import history, holds, identities, settled, tasks
@@ -63,14 +63,18 @@ async def carry_out(
 ) -> State[Any] | ApprovalRow:
     """The graph for one person, from the first read to the signed packet; a question where steps need an approval."""
     started = datetime.now(UTC)
-    early = await cut_off(site, person_id, moment, leaving, run_id) if leaving else None
-    first = named("read HR and apps, plan", lambda: look_well(site, person_id, moment, leaving, putting_back)).submit()
+    early = await cut_off(site, person_id, moment, leaving, run_id) if verb == "offboard" else None
+    said = early.case.frame if early and not leaving else None  # whom HR's word cut off is not read again
+    whole = named("read HR and apps, plan", lambda: look_well(site, person_id, moment, leaving, putting_back, said))
+    first = whole.submit(wait_for=after(early.tasks if early else ()))
     case: Case = await asyncio.to_thread(first.result)
     check_place(verb, case)
     if leaving:  # whatever runs next, by hand or by schedule, must not give it all back
         await asyncio.to_thread(holds.place, site.db, person_id, holds.SENT_AWAY, leaving)
     case = early.and_then(case) if early else case
     await asyncio.gather(name_run(f"{verb} {case.user_name}"), asyncio.to_thread(open_plan, case, run_id))
+    if early:
+        await asyncio.to_thread(early.close, case, run_id)
     gate = await asyncio.to_thread(approval.weigh, case)
     results = dict(early.results) if early else {}
     futures = submit_steps(case, run_id, first, results, gate.waiting)
@@ -113,17 +117,6 @@ def check_place(verb: str, case: Case) -> None:
             f"{who} should have no access ({case.leaving}). Nothing was changed. "
             f"To end it: `rollcall offboard {case.person.employee_id}`."
         )
-
-
-def look_well(
-    site: Site, person_id: str, moment: datetime | date | None, leaving: str, putting_back: bool = False
-) -> Case:
-    """Look; where an earlier run was cut off, note what it did and plan again from the same look: a write of its
-    that lands meanwhile must not be called lost here and be found there."""
-    case = look(site, person_id, moment, leaving, reserve=True, putting_back=putting_back)
-    if not tie_up(case):
-        return case
-    return look(site, person_id, moment, leaving, reserve=True, before=case, putting_back=putting_back)
 
 
 def open_plan(case: Case, run_id: str) -> None:

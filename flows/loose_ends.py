@@ -6,15 +6,19 @@ from __future__ import annotations
 import logging
 from contextlib import suppress
 from dataclasses import replace
+from datetime import date, datetime
+from functools import partial
 from typing import Any
 
+import pandas as pd
 from sqlmodel import select
 
-from flows.case import Case
+from flows.case import Case, look
 from flows.farewells import END_ACCESS, ask_shadow
 from flows.hr_entry import lacking, not_shown_yet
 from flows.record import history, holdings, tasks
 from flows.record.tables import PlanRow, StepOutcome, StepRow, TaskState
+from flows.site import Site
 from flows.steps import ask_hr, believe, evidence_of, shows
 from mappings.access import Account
 from mappings.order import by_hand
@@ -25,13 +29,29 @@ LOST = "the run was cut off before the outcome was known; the app does not show 
 UNSEEN = "the run was cut off before the outcome was known, and it cannot be read back"
 
 
-def tie_up(case: Case) -> bool:
+def look_well(
+    site: Site,
+    person_id: str,
+    moment: datetime | date | None,
+    leaving: str,
+    putting_back: bool = False,
+    said: pd.DataFrame | None = None,
+    at_once: bool = False,
+) -> Case:
+    """Look; where an earlier run was cut off, note what it did and plan again from the same look: a write of its
+    that lands meanwhile must not be called lost here and be found there. The arguments are those of `look`."""
+    again = partial(look, site, person_id, moment, leaving, not at_once, putting_back=putting_back, at_once=at_once)
+    case = again(said=said)
+    return again(before=case) if tie_up(case, at_once) else case
+
+
+def tie_up(case: Case, at_once: bool = False) -> bool:
     """Give every intent without an outcome the one that the app shows; True where there was one.
 
-    Only for who holds the person's lease: nobody else is in the middle of a step.
+    Only for who holds the person's lease: nobody else is in the middle of a step. `at_once`: of the apps read alone.
     """
     rows = history.unfinished(case.site.db, case.person.employee_id)
-    return any([settle(case, row) for row in rows])
+    return any([settle(case, row) for row in rows if row.app in case.read or not at_once])
 
 
 def settle(case: Case, row: StepRow) -> bool:
