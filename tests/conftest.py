@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 
 import pytest
 
 from connectors.sandbox import Sandbox
 from tests.stage import Stage, set_up
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's `&` says so, and what the tests start inherits it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
