@@ -93,10 +93,6 @@ def sent(server: Scripted) -> Asked:
 # what disabled means
 
 
-def past(days: int) -> str:
-    return (datetime.now(UTC) - timedelta(days=days)).strftime("%d.%m.%Y")
-
-
 @pytest.mark.parametrize(
     ("active", "usable", "not_usable"),
     [
@@ -108,7 +104,7 @@ def past(days: int) -> str:
         ({"field": "deleted_at", "set": True}, {"deleted_at": None}, {"deleted_at": "2026-01-01T10:00:00Z"}),
         ({"field": "until", "past": True}, {"until": None}, {"until": "2020-01-01"}),
         ({"field": "until", "past": True}, {"until": "2999-01-01T00:00:00+02:00"}, {"until": "2020-01-01"}),
-        ({"field": "until", "past": True, "date": "%d.%m.%Y"}, {"until": past(0)}, {"until": past(2)}),
+        ({"field": "until", "past": True, "date": "%d.%m.%Y"}, {"until": "31.12.2999"}, {"until": "31.12.2019"}),
         ({"field": "until", "past": True, "date": "epoch"}, {"until": 0}, {"until": 1_600_000_000}),
         ({"field": "until", "future": True}, {"until": "2020-01-01"}, {"until": "2999-01-01T00:00:00Z"}),
         ({"field": "role", "on": "member", "off": "none"}, {"role": "admin"}, {"role": "none"}),
@@ -128,6 +124,14 @@ def test_disabled_in_any_field(
     assert done == [Outcome.DONE, Outcome.ALREADY] * 2
     assert [there.read("1").active, there.read("2").active] == [False, True]
     assert odd.users["1"]["name"] == odd.users["2"]["name"] == "Ann Lee"
+
+
+def test_a_last_day_is_over_when_the_day_is(odd: Odd, server: Scripted) -> None:
+    today = datetime.now(UTC).date()
+    days = {"1": today, "2": today - timedelta(days=1)}
+    odd.users = {key: ANN | {"id": int(key), "until": day.strftime("%d.%m.%Y")} for key, day in days.items()}
+    there = app(server, active={"field": "until", "past": True, "date": "%d.%m.%Y"})
+    assert [there.read(key).active for key in days] == [True, False]
 
 
 def test_a_date_that_is_none_is_told(odd: Odd, server: Scripted) -> None:
