@@ -42,7 +42,7 @@ async def run_person(
     await approval.hear_first(site, run_id)
     while True:
         try:
-            with lease(site.db, person_id, f"{verb} run {run_id}", wait_seconds=LEASE_WAIT):
+            with lease(site.db, person_id, f"{verb} run {run_id}", LEASE_WAIT, urgent=verb == "offboard"):
                 end = await carry_out(site, verb, person_id, moment, leaving, run_id, putting_back)
         except (ConnectorError, NotInHr, RowHeld, RulesError, Busy, OutOfPlace) as error:
             await report.refused(verb, person_id, str(error))

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from connectors.base import App, Bulk, Outcome, Write
 from connectors.errors import ConnectorError
-from flows.many.ledger import Job
+from flows.many.ledger import Job, Work
 from flows.many.view import tells
 from flows.record.tables import StepOutcome
 from flows.steps import WRITES, refuse_anothers, shows
@@ -59,6 +59,12 @@ class Lane:
         if self.batches:
             return self.batches.popleft()
         return [self.waiting.popleft() for _ in range(min(HAND, len(self.waiting)))]
+
+    def drop(self, work: Work) -> None:
+        """Begin nothing more of this plan."""
+        self.waiting = deque(job for job in self.waiting if job.work is not work)
+        left = ([job for job in batch if job.work is not work] for batch in self.batches)
+        self.batches = deque(batch for batch in left if batch)
 
     @property
     def idle(self) -> bool:

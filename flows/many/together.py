@@ -24,6 +24,7 @@ from mappings.access import Account
 from mappings.plan import Step, Verb
 
 CARRIED_ON = "Left to a look of the person's own"
+GAVE_WAY = "Gave way"
 Said = Callable[[str], None]
 
 
@@ -45,13 +46,13 @@ def bring_in_line(
     """
     started = datetime.now(UTC)
     with leases(site.db, people, f"run {run_id}") as mine:
-        view = look_at_many(site, [person for person in people if person in mine], moment, say)
+        view = look_at_many(site, [person for person in people if person in mine.people], moment, say)
         works = ledger.open_plans(site.db, view.cases, run_id)
         for work in works:
             adopt(work.case)
             note_ends(work.case)
         say(f"{sum(len(work.case.plan.steps) for work in works)} steps for {len(works)} people")
-        crew = Together(site, works, run_id, view.sizes, tell)
+        crew = Together(site, works, run_id, view.sizes, tell, mine)
         crew.carry_out()
         say("reading everything once more")
         check(works, crew.lines.values())
@@ -60,8 +61,9 @@ def bring_in_line(
         ledger.prove_all(site, good, run_id, started)
         ledger.settle_all(site.db, good)
         ended = {work.person_id: state(work, run_id) for work in good}
-        words = {work.hash: ended.get(work.person_id, (CARRIED_ON, ""))[0] for work in works}
+        words = {work.hash: ended.get(work.person_id, (CARRIED_ON, ""))[0] for work in works if not work.gone}
         ledger.close_all(site.db, words, run_id)
+        ended |= {work.person_id: (GAVE_WAY, work.failed) for work in works if work.gone}
     return Outcome(ended, [person for person in people if person not in ended])
 
 

@@ -12,6 +12,7 @@ from connectors.errors import ConnectorError, Mismatch
 from flows.many import ledger
 from flows.many.ledger import Job, Work
 from flows.many.line import AT_ONCE, End, Line, read, there, write
+from flows.record.lease import Leases
 from flows.record.tables import StepOutcome
 from flows.site import Site
 from flows.steps import READ_BACK_SECONDS, apply, evidence_of, told
@@ -30,13 +31,16 @@ Tell = Callable[[int, int], None]
 class Together:
     """The steps of these plans. `carry_out` returns when each is done, has failed, or is left to a run of one's own."""
 
-    def __init__(self, site: Site, works: Sequence[Work], run_id: str, sizes: Mapping[str, int], tell: Tell) -> None:
-        self.site, self.works, self.run_id, self.tell = site, works, run_id, tell
+    def __init__(
+        self, site: Site, works: Sequence[Work], run_id: str, sizes: Mapping[str, int], tell: Tell, mine: Leases
+    ) -> None:
+        self.site, self.works, self.run_id, self.tell, self.mine = site, works, run_id, tell, mine
         self.tried = ledger.attempts(site.db, works)
         self.lines = {name: Line(site.app(name), size) for name, size in sizes.items()}
         self.alone: deque[Job] = deque()
         self.running: dict[Future[Any], tuple[str, list[Job]]] = {}
         self.left = {work.hash: edges(work) for work in works}
+        self.asked_at = 0.0
         self.total, self.over = sum(len(work.case.plan.steps) for work in works), 0
 
     def carry_out(self) -> None:
@@ -46,6 +50,33 @@ class Together:
         with ThreadPoolExecutor(THREADS) as pool:
             while self.start(pool) or self.running or any(line.written for line in self.lines.values()):
                 self.collect()
+                self.give_way()
+
+    def give_way(self) -> None:
+        """Give people back whom an urgent run waits for, as soon as no call of theirs is under way.
+
+        What was written and not read back yet stays an intent without an outcome, as after a kill: who has the
+        person's lease next finds out what came of it.
+        """
+        if time.monotonic() - self.asked_at < PAUSE:
+            return
+        self.asked_at = time.monotonic()
+        wanted = self.mine.wanted()
+        for work in (w for w in self.works if w.person_id in wanted):
+            work.failed = work.failed or "an urgent run waits for the person"
+            self.left[work.hash].clear()
+            self.alone = deque(job for job in self.alone if job.work is not work)
+            for line in self.lines.values():
+                for lane in line.lanes.values():
+                    lane.drop(work)
+            calls = (jobs for kind, jobs in self.running.values() if kind != "read")
+            if not any(job.work is work for jobs in calls for job in jobs):
+                work.gone = True
+                for line in self.lines.values():
+                    line.written = [job for job in line.written if job.work is not work]
+                self.mine.give_back(work.person_id)
+        for person in wanted - {work.person_id for work in self.works}:
+            self.mine.give_back(person)
 
     # what is ready
 
@@ -118,6 +149,7 @@ class Together:
         """Accounts were read back."""
         line = self.lines[jobs[0].step.app]
         line.reading = False
+        jobs = [job for job in jobs if not job.work.gone]
         error = of(future)
         shown = {} if error else future.result()
         good = [job for job in jobs if not error and there(job, shown)]

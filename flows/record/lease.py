@@ -6,7 +6,8 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -14,13 +15,16 @@ from uuid import uuid4
 import psutil
 from sqlalchemy import ColumnElement, delete, update
 from sqlalchemy.exc import OperationalError
-from sqlmodel import Session, col
+from sqlmodel import Session, col, select
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random
 
+from flows.record import marks
 from flows.record.database import Database, now, rows_changed
-from flows.record.tables import LeaseRow
+from flows.record.tables import LeaseRow, MarkRow
 
 LASTS = timedelta(seconds=90)  # hosts whose clocks differ by more than this must not share a database
+WAITS = timedelta(minutes=3)  # a wish older than this is of a run that is no more
+WANTED = "wanted person "
 BEATS_PER_LEASE = 4
 SAME_START = 2.0  # seconds; how far apart two readings of one process's start may be
 
@@ -51,12 +55,18 @@ def lease(
     holder: str,
     wait_seconds: float = 0,
     lasts: timedelta = LASTS,
+    urgent: bool = False,
 ) -> Iterator[Lease]:
     """Be the only one who works on the person; Busy where the one who does has not ended in time.
 
     `holder` is for people to read: the run's name or id. A thread renews the lease until the block ends.
+    `urgent`: a run that has many people is asked to give this one back.
     """
-    mine = Lease(wait_for(db, person_id, holder, wait_seconds, lasts))
+    try:
+        mine = Lease(take(db, person_id, holder, lasts))
+    except Busy:
+        with asking_for(db, person_id, holder) if urgent else nullcontext():
+            mine = Lease(wait_for(db, person_id, holder, wait_seconds, lasts))
     try:
         with beating(renew, db, mine, lasts):
             yield mine
@@ -65,14 +75,47 @@ def lease(
 
 
 @contextmanager
-def leases(db: Database, people: Iterable[str], holder: str, lasts: timedelta = LASTS) -> Iterator[set[str]]:
-    """Be the only one who works on those of the people on whom nobody works now; gives their ids."""
+def asking_for(db: Database, person_id: str, holder: str) -> Iterator[None]:
+    """Let a run that has many people know that this one is waited for."""
+    marks.set(db, WANTED + person_id, holder)
+    try:
+        yield
+    finally:
+        marks.set(db, WANTED + person_id, None)
+
+
+@dataclass(frozen=True)
+class Leases:
+    """Many people's leases that one run holds."""
+
+    db: Database
+    token: str
+    people: set[str]
+
+    def wanted(self) -> set[str]:
+        """Ids of those of the people whom an urgent run waits for."""
+        lately = col(MarkRow.updated_at) > now() - WAITS
+        with self.db.session() as session:
+            found = session.exec(select(MarkRow.name).where(col(MarkRow.name).startswith(WANTED), lately))
+            return {name.removeprefix(WANTED) for name in found} & self.people
+
+    def give_back(self, person_id: str) -> None:
+        """Work on the person no more."""
+        self.people.discard(person_id)
+        mine = (col(LeaseRow.person_id) == person_id, col(LeaseRow.token) == self.token)
+        with self.db.writing() as session:
+            session.execute(delete(LeaseRow).where(*mine))
+
+
+@contextmanager
+def leases(db: Database, people: Iterable[str], holder: str, lasts: timedelta = LASTS) -> Iterator[Leases]:
+    """Be the only one who works on those of the people on whom nobody works now."""
     token = uuid4().hex
     with db.writing() as session:
         mine = {person for person in people if insert(db, session, row_of(person, holder, token, lasts))}
     try:
         with beating(renew_all, db, token, lasts):
-            yield mine
+            yield Leases(db, token, mine)
     finally:
         with db.writing() as session:
             session.execute(delete(LeaseRow).where(col(LeaseRow.token) == token))
