@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from threading import Thread
 from typing import Any
 from uuid import uuid4
 
@@ -16,13 +17,14 @@ from sqlmodel import select
 
 from connectors.errors import Retryable
 from connectors.sandbox import Sandbox
-from flows.cohort import Ended, carry_all
+from flows.cohort import Ended, carry_all, carry_out
 from flows.many import together
 from flows.many.together import bring_in_line
-from flows.record import chain, evidence, holdings, holds, settled, tasks
-from flows.record.lease import lease
+from flows.record import chain, evidence, holdings, holds, marks, settled, tasks
+from flows.record.lease import WANTED, lease
 from flows.record.tables import LeaseRow, LinkRow, PlanRow, StepRow
 from tests.lives import DOMAIN, Lives, company
+from tests.stage import until
 
 DAY = date(2026, 3, 2)
 NAMES = ("Ada", "Ben", "Cleo", "Dirk", "Elsa", "Finn", "Gwen", "Hugo", "Ivo", "Jana")
@@ -252,6 +254,59 @@ def test_a_run_that_is_cut_off_is_carried_on_by_the_next(lives: Lives, monkeypat
     assert all(one.good for one in ended.values()), ended
     assert wanted(lives, people) == {person: lives.access_of(person) for person in people}
     assert signed(lives) >= set(people) and whole(lives)
+
+
+@pytest.mark.parametrize("turn", [0, 3, 8])
+def test_somebody_who_must_go_at_once_does_not_wait_for_the_others(
+    lives: Lives, monkeypatch: pytest.MonkeyPatch, turn: int
+) -> None:
+    people, turns, alone = hire(lives), iter(range(1000)), f"alone-{uuid4()}"
+    sacked, db = people[4], lives.site.db
+    urgent = Thread(target=send_away, args=(lives, sacked, alone))
+    real, check, waited = together.Together.wrote, together.check, []
+
+    def wrote(self: Any, *given: Any) -> None:
+        real(self, *given)
+        if next(turns) == turn:
+            urgent.start()
+            until(lambda: marks.get(db, WANTED + sacked), "the urgent run waits")
+
+    def at_the_end(*given: Any) -> None:
+        urgent.join(20)
+        waited.append(urgent.is_alive())
+        check(*given)
+
+    monkeypatch.setattr("flows.many.work.PAUSE", 0.01)
+    monkeypatch.setattr(together.Together, "wrote", wrote)
+    monkeypatch.setattr(together, "check", at_the_end)
+
+    ended = all_of(lives, people, DAY)
+
+    others = [person for person in people if person != sacked]
+    assert waited == [False]
+    assert (ended[sacked].state, all(one.good for one in ended.values())) == (together.GAVE_WAY, True)
+    assert lives.access_of(sacked) == set() == wanted(lives, [sacked])[sacked]
+    assert wanted(lives, others) == {person: lives.access_of(person) for person in others}
+    assert proved(lives, sacked) == tried(lives, sacked) and whole(lives)
+    assert marks.get(db, WANTED + sacked) is None
+
+
+def send_away(lives: Lives, person: str, run_id: str) -> None:
+    """What `offboard --now` does, without Prefect."""
+    with lease(lives.site.db, person, run_id, wait_seconds=60, urgent=True):
+        carry_out(lives.site, "offboard", person, DAY, run_id, "sacked", False)
+
+
+def proved(lives: Lives, person: str) -> set[str]:
+    """Ids of the person's steps in the evidence."""
+    bodies = [chain.payload_of(envelope)["body"] for envelope in evidence.packets(lives.site.db)]
+    return {step["id"] for body in bodies if body["hr_event"]["person_id"] == person for step in body["steps"]}
+
+
+def tried(lives: Lives, person: str) -> set[str]:
+    """Ids of the person's steps that were tried."""
+    with lives.site.db.session() as session:
+        return set(session.exec(select(StepRow.step_id).where(StepRow.person_id == person)))
 
 
 def whole_steps(lives: Lives) -> bool:

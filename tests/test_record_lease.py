@@ -12,12 +12,14 @@ from pathlib import Path
 import psutil
 import pytest
 from record_databases import KINDS, fresh_database
+from sqlalchemy import update
 from sqlmodel import Session, select
 
 from flows.record import marks
 from flows.record.database import Database, now
-from flows.record.lease import Busy, lease, this_host
-from flows.record.tables import LeaseRow
+from flows.record.lease import Busy, asking_for, lease, this_host
+from flows.record.lease import leases as many_leases
+from flows.record.tables import LeaseRow, MarkRow
 
 HOLD = """
 import sys, time
@@ -185,3 +187,20 @@ def test_processes_take_turns(db: Database) -> None:
 
     assert statuses == [0, 0, 0]
     assert marks.get(db, "n") == 30
+
+
+def test_of_many_leases_one_is_given_back_to_who_waits_urgently(db: Database) -> None:
+    with many_leases(db, ["p1", "p2"], "a reorganisation") as mine:
+        with asking_for(db, "p1", "urgent"), asking_for(db, "p3", "urgent"):
+            assert mine.wanted() == {"p1"}
+            mine.give_back("p1")
+            assert mine.wanted() == set()
+        with lease(db, "p1", "urgent"):
+            assert {row.person_id: row.holder for row in leases(db)} == {"p1": "urgent", "p2": "a reorganisation"}
+
+
+def test_the_wish_of_a_run_that_is_no_more_is_not_heard(db: Database) -> None:
+    with many_leases(db, ["p1"], "a reorganisation") as mine, asking_for(db, "p1", "urgent"):
+        with db.writing() as session:
+            session.execute(update(MarkRow).values(updated_at=now() - timedelta(minutes=5)))
+        assert mine.wanted() == set()

@@ -50,7 +50,9 @@ class Together:
         with ThreadPoolExecutor(THREADS) as pool:
             while self.start(pool) or self.running or any(line.written for line in self.lines.values()):
                 self.collect()
-                self.give_way()
+                if time.monotonic() - self.asked_at > PAUSE:
+                    self.give_way()
+        self.give_way()
 
     def give_way(self) -> None:
         """Give people back whom an urgent run waits for, as soon as no call of theirs is under way.
@@ -58,8 +60,6 @@ class Together:
         What was written and not read back yet stays an intent without an outcome, as after a kill: who has the
         person's lease next finds out what came of it.
         """
-        if time.monotonic() - self.asked_at < PAUSE:
-            return
         self.asked_at = time.monotonic()
         wanted = self.mine.wanted()
         for work in (w for w in self.works if w.person_id in wanted):
