@@ -31,8 +31,6 @@ class Work:
     results: dict[str, StepOutcome] = field(default_factory=dict)
     failed: str = ""
     """Why the rest of the plan is left to a look of the person's own."""
-    gone: bool = False
-    """Whether the person was given back to a run of their own, which finds out what was written."""
 
     @property
     def person_id(self) -> str:

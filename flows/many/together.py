@@ -61,9 +61,10 @@ def bring_in_line(
         ledger.prove_all(site, good, run_id, started)
         ledger.settle_all(site.db, good)
         ended = {work.person_id: state(work, run_id) for work in good}
-        words = {work.hash: ended.get(work.person_id, (CARRIED_ON, ""))[0] for work in works if not work.gone}
+        gone = [work for work in works if work.person_id not in mine.people]
+        words = {work.hash: ended.get(work.person_id, (CARRIED_ON, ""))[0] for work in works if work not in gone}
         ledger.close_all(site.db, words, run_id)
-        ended |= {work.person_id: (GAVE_WAY, work.failed) for work in works if work.gone}
+        ended |= {work.person_id: (GAVE_WAY, work.failed) for work in gone}
     return Outcome(ended, [person for person in people if person not in ended])
 
 

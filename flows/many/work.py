@@ -71,7 +71,6 @@ class Together:
                     lane.drop(work)
             calls = (jobs for kind, jobs in self.running.values() if kind != "read")
             if not any(job.work is work for jobs in calls for job in jobs):
-                work.gone = True
                 for line in self.lines.values():
                     line.written = [job for job in line.written if job.work is not work]
                 self.mine.give_back(work.person_id)
@@ -149,7 +148,7 @@ class Together:
         """Accounts were read back."""
         line = self.lines[jobs[0].step.app]
         line.reading = False
-        jobs = [job for job in jobs if not job.work.gone]
+        jobs = [job for job in jobs if job.work.person_id in self.mine.people]
         error = of(future)
         shown = {} if error else future.result()
         good = [job for job in jobs if not error and there(job, shown)]
