@@ -183,10 +183,13 @@ def station(stage: Stage, sandbox: Sandbox, name: str, folder: Path, **values: s
 
 
 def chosen_hr(rules: Path, name: str) -> None:
-    """`hr: <name>` in company.yaml."""
+    """`hr: <name>` in company.yaml; Lisbon's day begins at midnight, so that who is hired today starts whatever the
+    hour of the test is.
+    """
     yaml, file = YAML(), rules / "company.yaml"
     words = yaml.load(file.read_text())
     words["hr"] = name
+    words["locations"]["Lisbon"]["start_of_day"] = "00:00"
     with file.open("w") as out:
         yaml.dump(words, out)
 
