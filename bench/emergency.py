@@ -1,10 +1,10 @@
 """Somebody must go at once while a thousand others are being reorganised.
 
-    python -m bench.emergency [--people 1000] [--leavers 5] [--json]
+    python -m bench.emergency [--people 1000] [--leavers 40] [--json]
 
-A company is taken in, then everybody changes department, and while that run works, `rollcall offboard ID --now` is
-typed for some people, one after another. Measured from the start of the command's process to the end of the first
-write to that person's SSO account, by the server's own log."""
+A company is taken in, then everybody changes department, and as long as that run is at work, whether it looks, writes
+or signs, `rollcall offboard ID --now` is typed for one person after another. Measured from the start of the command's
+process to the end of the first write to that person's SSO account, by the server's own log."""
 
 from __future__ import annotations
 
@@ -74,15 +74,15 @@ async def sync() -> FlowRun:
         return (await client.read_flow_runs(flow_run_filter=wanted))[0]
 
 
-async def until_under_way(run: FlowRun, sandbox: Sandbox) -> None:
-    """Until the run has written something."""
-    sandbox.control("sso").clear_log()
-    while not any(line["method"] in ("PATCH", "PUT") for line in sandbox.control("sso").log()):
-        await asyncio.sleep(0.2)
+async def until_under_way(run: FlowRun) -> None:
+    """Until the run has begun to look."""
+    while not await working(run):
+        await asyncio.sleep(0.1)
+    await asyncio.sleep(1)
 
 
 async def working(run: FlowRun) -> bool:
-    """Whether it is still at work."""
+    """Whether it is at work."""
     async with get_client() as client:
         found = await client.read_flow_run(run.id)
     return bool(found.state and found.state.is_running())
@@ -116,8 +116,10 @@ def measure(people: int, leavers: int) -> dict[str, Any]:
         users = {u["externalId"]: u["id"] for u in sandbox.control("sso").state()["users"]}
         write_people(Path(name) / "people.csv", people, "Finance")
         run = asyncio.run(sync())
-        asyncio.run(until_under_way(run, sandbox))
-        seconds = [go_at_once(sandbox, people - n, users) for n in range(leavers)]
+        asyncio.run(until_under_way(run))
+        seconds: list[float] = []
+        while len(seconds) < leavers and asyncio.run(working(run)):
+            seconds.append(go_at_once(sandbox, people - len(seconds), users))
         print(f"from command to SSO write: {', '.join(f'{s:.2f}' for s in seconds)} s", file=sys.stderr, flush=True)
         still = asyncio.run(working(run))
         done = asyncio.run(ended(run.id))
@@ -129,15 +131,15 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--people", type=int, default=1000)
-    parser.add_argument("--leavers", type=int, default=5)
+    parser.add_argument("--leavers", type=int, default=40)
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     found = measure(given.people, given.leavers)
     if given.json:
         print(json.dumps(found))
         return
-    print(f"{given.leavers} people offboarded during a reorganisation of {given.people}, from command to SSO write")
     seconds = found["seconds"]
+    print(f"{len(seconds)} people offboarded during a reorganisation of {given.people}, from command to SSO write")
     print(f"  median {statistics.median(seconds):.2f} s, worst {max(seconds):.2f} s; target {TARGET:.0f} s")
     print(f"  the reorganisation was still at work afterwards: {found['reorganisation was at work']}")
     print(f"  taking in {given.people} people took {found['took in']:.0f} s")

@@ -291,6 +291,49 @@ def test_somebody_who_must_go_at_once_does_not_wait_for_the_others(
     assert marks.get(db, WANTED + sacked) is None
 
 
+LOOKING, CHECKING, UNSIGNED, SIGNED = "it looks", "it checks", "it signs others", "the person is signed"
+
+
+@pytest.mark.parametrize(
+    ("moment", "call", "who"), [(LOOKING, 0, 0), (CHECKING, 0, 0), (UNSIGNED, 1, 6), (SIGNED, 1, 0)]
+)
+def test_somebody_who_must_go_at_once_does_not_wait_while(
+    lives: Lives, monkeypatch: pytest.MonkeyPatch, moment: str, call: int, who: int
+) -> None:
+    people, db = hire(lives), lives.site.db
+    all_of(lives, people, DAY)
+    move(lives, people)
+    sacked, calls, over = people[who], iter(range(1000)), []
+    urgent = Thread(target=send_away, args=(lives, sacked, f"alone-{uuid4()}"))
+    place, name = {LOOKING: (together, "look_at_many"), CHECKING: (together, "check")}.get(
+        moment, (together.ledger, "prove_all")
+    )
+    real = getattr(place, name)
+
+    def meanwhile(*given: Any) -> Any:
+        number = next(calls)
+        if number == (0 if moment == UNSIGNED else call):
+            urgent.start()
+            until(lambda: not urgent.is_alive() or marks.get(db, WANTED + sacked), "the urgent run waits")
+        if number == call:
+            urgent.join(20)
+            over.append(not urgent.is_alive())
+        return real(*given)
+
+    monkeypatch.setattr(together, "SIGNED", 3)
+    monkeypatch.setattr(place, name, meanwhile)
+
+    ended = all_of(lives, people, DAY)
+
+    others = [person for person in people if person != sacked]
+    assert over == [True]
+    assert ended[sacked].state == ("Completed" if moment == SIGNED else together.GAVE_WAY)
+    assert all(one.good for one in ended.values()), ended
+    assert lives.access_of(sacked) == set() == wanted(lives, [sacked])[sacked]
+    assert wanted(lives, others) == {person: lives.access_of(person) for person in others}
+    assert proved(lives, sacked) == tried(lives, sacked) and whole(lives)
+
+
 def send_away(lives: Lives, person: str, run_id: str) -> None:
     """What `offboard --now` does, without Prefect."""
     with lease(lives.site.db, person, run_id, wait_seconds=60, urgent=True):

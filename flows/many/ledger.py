@@ -215,10 +215,12 @@ def held_values(job: Job, at: datetime) -> dict[str, Any]:
 
 
 def prove_all(site: Site, works: Sequence[Work], run_id: str, started: datetime) -> None:
-    """The signed packets of these people."""
-    steps, asked = by_person(history.steps(site.db, run_id)), by_person(tasks.tasks_of_run(site.db, run_id))
+    """The signed packets of these people, at most as many as one query takes."""
+    people = [work.person_id for work in works]
+    steps = by_person(history.steps(site.db, run_id, *people))
+    asked = by_person(tasks.tasks_of_run(site.db, run_id, *people))
     latest = snapshots.latest_row(site.db, site.rules.company.hr)
-    news = facts.all_known_since(site.db, {work.person_id for work in works})
+    news = facts.all_known_since(site.db, people)
     said = []
     for work in works:
         if rows := steps.get(work.person_id):

@@ -15,7 +15,7 @@ from flows.many.ledger import Work
 from flows.many.line import AT_ONCE, Line, read
 from flows.many.view import look_at_many
 from flows.many.work import Tell, Together
-from flows.record.lease import leases
+from flows.record.lease import Leases, leases
 from flows.record.tables import StepOutcome
 from flows.site import Site
 from flows.steps import shows
@@ -25,6 +25,7 @@ from mappings.plan import Step, Verb
 
 CARRIED_ON = "Left to a look of the person's own"
 GAVE_WAY = "Gave way"
+SIGNED = 200  # people whose packets are signed at once, while an urgent run for one of them waits
 Said = Callable[[str], None]
 
 
@@ -46,8 +47,10 @@ def bring_in_line(
     """
     started = datetime.now(UTC)
     with leases(site.db, people, f"run {run_id}") as mine:
-        view = look_at_many(site, [person for person in people if person in mine.people], moment, say)
-        works = ledger.open_plans(site.db, view.cases, run_id)
+        with mine.giving_way():
+            view = look_at_many(site, [person for person in people if person in mine.people], moment, say)
+        cases = [case for case in view.cases if case.person.employee_id in mine.people]
+        works = ledger.open_plans(site.db, cases, run_id)
         for work in works:
             adopt(work.case)
             note_ends(work.case)
@@ -55,17 +58,29 @@ def bring_in_line(
         crew = Together(site, works, run_id, view.sizes, tell, mine)
         crew.carry_out()
         say("reading everything once more")
-        check(works, crew.lines.values())
-        good = [work for work in works if not work.failed]
+        with mine.giving_way():
+            check(works, crew.lines.values())
         say("signing")
-        ledger.prove_all(site, good, run_id, started)
-        ledger.settle_all(site.db, good)
-        ended = {work.person_id: state(work, run_id) for work in good}
-        gone = [work for work in works if work.person_id not in mine.people]
-        words = {work.hash: ended.get(work.person_id, (CARRIED_ON, ""))[0] for work in works if work not in gone}
-        ledger.close_all(site.db, words, run_id)
-        ended |= {work.person_id: (GAVE_WAY, work.failed) for work in gone}
+        ended = sign(site, [work for work in works if not work.failed], run_id, started, mine)
+        failed = [work for work in works if work.failed and work.person_id in mine.people]
+        ledger.close_all(site.db, {work.hash: CARRIED_ON for work in failed}, run_id)
+    ended |= {person: (GAVE_WAY, "an urgent run waited for the person") for person in mine.gave}
     return Outcome(ended, [person for person in people if person not in ended])
+
+
+def sign(site: Site, works: Sequence[Work], run_id: str, started: datetime, mine: Leases) -> dict[str, tuple[str, str]]:
+    """Prove and close what is done, some people at a time, who are nobody's then: person id -> state and message."""
+    ended: dict[str, tuple[str, str]] = {}
+    for first in range(0, len(works), SIGNED):
+        mine.give_way()
+        part = [work for work in works[first : first + SIGNED] if work.person_id in mine.people]
+        if part:
+            ledger.prove_all(site, part, run_id, started)
+            ledger.settle_all(site.db, part)
+            ended |= (states := {work.person_id: state(work, run_id) for work in part})
+            ledger.close_all(site.db, {work.hash: states[work.person_id][0] for work in part}, run_id)
+            mine.end(states)
+    return ended
 
 
 def check(works: Iterable[Work], lines: Iterable[Line]) -> None:

@@ -63,7 +63,7 @@ class Together:
         self.asked_at = time.monotonic()
         wanted = self.mine.wanted()
         for work in (w for w in self.works if w.person_id in wanted):
-            work.failed = work.failed or "an urgent run waits for the person"
+            work.failed = work.failed or "given back"
             self.left[work.hash].clear()
             self.alone = deque(job for job in self.alone if job.work is not work)
             for line in self.lines.values():

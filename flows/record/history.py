@@ -104,10 +104,10 @@ def finish(
             raise ValueError(f"step row {row_id} ended as {row.outcome}; that cannot become {word}")
 
 
-def steps(db: Database, run_id: str, person_id: str = "") -> Sequence[StepRow]:
-    """What a run tried, in order; for one person of those who share it, where one is named."""
+def steps(db: Database, run_id: str, *people: str) -> Sequence[StepRow]:
+    """What a run tried, in order; for some of those who share it, at most `IN_ONE_QUERY`, where any are named."""
     plans = select(PlanRow.id).where(PlanRow.run_id == run_id)
-    plans = plans.where(PlanRow.person_id == person_id) if person_id else plans
+    plans = plans.where(col(PlanRow.person_id).in_(people)) if people else plans
     with db.session() as session:
         return session.exec(select(StepRow).where(col(StepRow.plan_id).in_(plans)).order_by(col(StepRow.id))).all()
 

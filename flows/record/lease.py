@@ -6,8 +6,8 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -19,12 +19,13 @@ from sqlmodel import Session, col, select
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random
 
 from flows.record import marks
-from flows.record.database import Database, now, rows_changed
+from flows.record.database import Database, chunks, now, rows_changed
 from flows.record.tables import LeaseRow, MarkRow
 
 LASTS = timedelta(seconds=90)  # hosts whose clocks differ by more than this must not share a database
 WAITS = timedelta(minutes=3)  # a wish older than this is of a run that is no more
 WANTED = "wanted person "
+HEARS = 0.2  # seconds between two looks for wishes
 BEATS_PER_LEASE = 4
 SAME_START = 2.0  # seconds; how far apart two readings of one process's start may be
 
@@ -91,6 +92,9 @@ class Leases:
     db: Database
     token: str
     people: set[str]
+    """Ids of those whose lease is still held."""
+    gave: set[str] = field(default_factory=set)
+    """Ids of those who were given back to an urgent run."""
 
     def wanted(self) -> set[str]:
         """Ids of those of the people whom an urgent run waits for."""
@@ -100,11 +104,33 @@ class Leases:
             return {name.removeprefix(WANTED) for name in found} & self.people
 
     def give_back(self, person_id: str) -> None:
-        """Work on the person no more."""
-        self.people.discard(person_id)
-        mine = (col(LeaseRow.person_id) == person_id, col(LeaseRow.token) == self.token)
+        """Work on the person no more: an urgent run does."""
+        self.gave.add(person_id)
+        self.end([person_id])
+
+    def give_way(self) -> None:
+        """Give back whomever an urgent run waits for: no call about any of the people may be under way."""
+        for person in self.wanted():
+            self.give_back(person)
+
+    def giving_way(self) -> AbstractContextManager[None]:
+        """Until the block ends, in which nothing is written about the people, a thread gives way."""
+        return beating(self.keep_giving_way)
+
+    def keep_giving_way(self, ended: threading.Event) -> None:
+        """Give way again and again."""
+        while not ended.wait(HEARS):
+            with suppress(OperationalError):
+                self.give_way()
+
+    def end(self, people: Iterable[str]) -> None:
+        """Hold these leases no more."""
+        over = set(people)
+        self.people.difference_update(over)
         with self.db.writing() as session:
-            session.execute(delete(LeaseRow).where(*mine))
+            for part in chunks(over):
+                mine = (col(LeaseRow.person_id).in_(part), col(LeaseRow.token) == self.token)
+                session.execute(delete(LeaseRow).where(*mine))
 
 
 @contextmanager

@@ -114,9 +114,11 @@ def people_asked_about(db: Database, verbs: Iterable[str]) -> set[str]:
         return set(session.exec(wanted.distinct()))
 
 
-def tasks_of_run(db: Database, run_id: str, person_id: str = "") -> Sequence[TaskRow]:
-    """What a run asked humans for, the oldest first; about one person of those who share it, where one is named."""
+def tasks_of_run(db: Database, run_id: str, *people: str) -> Sequence[TaskRow]:
+    """What a run asked humans for, the oldest first; about some of those who share it, where any are named: at most
+    `IN_ONE_QUERY`.
+    """
     wanted = select(TaskRow).where(TaskRow.run_id == run_id)
-    wanted = wanted.where(TaskRow.person_id == person_id) if person_id else wanted
+    wanted = wanted.where(col(TaskRow.person_id).in_(people)) if people else wanted
     with db.session() as session:
         return session.exec(wanted.order_by(col(TaskRow.id))).all()
