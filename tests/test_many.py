@@ -18,7 +18,7 @@ from sqlmodel import select
 from connectors.errors import Retryable
 from connectors.sandbox import Sandbox
 from flows.cohort import Ended, carry_all, carry_out
-from flows.many import together
+from flows.many import line, together
 from flows.many.together import bring_in_line
 from flows.record import chain, evidence, holdings, holds, marks, settled, tasks
 from flows.record.lease import WANTED, lease
@@ -289,6 +289,31 @@ def test_somebody_who_must_go_at_once_does_not_wait_for_the_others(
     assert wanted(lives, others) == {person: lives.access_of(person) for person in others}
     assert proved(lives, sacked) == tried(lives, sacked) and whole(lives)
     assert marks.get(db, WANTED + sacked) is None
+
+
+def test_somebody_who_must_go_at_once_does_not_wait_for_others_of_the_same_hand(
+    lives: Lives, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = hire(lives)
+    sacked, over, real = people[4], [], line.written_alone
+    urgent = Thread(target=send_away, args=(lives, sacked, f"alone-{uuid4()}"))
+
+    def slowly(app: Any, job: Any) -> Any:
+        if not over and job.work.person_id != sacked:
+            over.append(False)
+            urgent.start()
+            urgent.join(20)
+            over.append(not urgent.is_alive())
+        return real(app, job)
+
+    monkeypatch.setattr(line, "written_alone", slowly)
+
+    ended = all_of(lives, people, DAY)
+
+    assert over == [False, True]
+    assert ended[sacked].state == together.GAVE_WAY and all(one.good for one in ended.values()), ended
+    assert lives.access_of(sacked) == set() == wanted(lives, [sacked])[sacked]
+    assert proved(lives, sacked) == tried(lives, sacked) and whole(lives)
 
 
 LOOKING, CHECKING, UNSIGNED, SIGNED = "it looks", "it checks", "it signs others", "the person is signed"

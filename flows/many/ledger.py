@@ -31,6 +31,8 @@ class Work:
     results: dict[str, StepOutcome] = field(default_factory=dict)
     failed: str = ""
     """Why the rest of the plan is left to a look of the person's own."""
+    given: bool = False
+    """Whether an urgent run waits for the person: no further call is made."""
 
     @property
     def person_id(self) -> str:
@@ -50,6 +52,8 @@ class Job:
     """Of the account, once it is known."""
     looked: bool = True
     """Whether what the look saw can be built upon: no earlier attempt may still be under way."""
+    calling: bool = False
+    """Whether calls about it are made just now."""
     write: Write | None = None
     """The same for an app that takes many at once."""
     written_at: float = 0.0

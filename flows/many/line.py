@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -129,10 +130,30 @@ def write_of(job: Job) -> Write:
 
 
 def write(app: App, jobs: Sequence[Job]) -> list[End]:
-    """Carry out a hand of writes; in a thread of its own."""
+    """Carry out a hand of writes, but for people who were given back meanwhile; in a thread of its own."""
     if isinstance(app, Bulk) and jobs[0].write is not None:
-        return written_together(app, jobs)
-    return [written_alone(app, job) for job in jobs]
+        with calling(jobs) as mine:
+            return written_together(app, mine) if mine else []
+    ends: list[End] = []
+    for job in jobs:
+        with calling([job]) as mine:
+            ends += [written_alone(app, one) for one in mine]
+    return ends
+
+
+@contextmanager
+def calling(jobs: Sequence[Job]) -> Iterator[list[Job]]:
+    """Those of the jobs about which calls may be made until the block ends.
+
+    Marked first and looked at then; who gives people back looks for the mark after `given` is set.
+    """
+    for job in jobs:
+        job.calling = True
+    try:
+        yield [job for job in jobs if not job.work.given]
+    finally:
+        for job in jobs:
+            job.calling = False
 
 
 def written_together(app: Any, jobs: Sequence[Job]) -> list[End]:

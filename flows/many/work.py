@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any
 
 from connectors.errors import ConnectorError, Mismatch
 from flows.many import ledger
 from flows.many.ledger import Job, Work
-from flows.many.line import AT_ONCE, End, Line, read, there, write
+from flows.many.line import AT_ONCE, End, Line, calling, read, there, write
 from flows.record.lease import Leases
 from flows.record.tables import StepOutcome
 from flows.site import Site
@@ -23,6 +23,7 @@ from mappings.plan import Step
 
 THREADS = 64
 ALONE = 4  # steps done one at a time, as a run of one's own does them, at once
+FINISHED = 100  # outcomes written at once, while an urgent run's first words wait for the database
 PAUSE = 0.25  # seconds between two readings of what an app does not show yet
 Tell = Callable[[int, int], None]
 """Told how many steps are done, of how many."""
@@ -50,9 +51,13 @@ class Together:
         with ThreadPoolExecutor(THREADS) as pool:
             while self.start(pool) or self.running or any(line.written for line in self.lines.values()):
                 self.collect()
-                if time.monotonic() - self.asked_at > PAUSE:
-                    self.give_way()
+                self.hear()
         self.give_way()
+
+    def hear(self) -> None:
+        """Give way, if it is a while since the last time."""
+        if time.monotonic() - self.asked_at > PAUSE:
+            self.give_way()
 
     def give_way(self) -> None:
         """Give people back whom an urgent run waits for, as soon as no call of theirs is under way.
@@ -63,19 +68,23 @@ class Together:
         self.asked_at = time.monotonic()
         wanted = self.mine.wanted()
         for work in (w for w in self.works if w.person_id in wanted):
-            work.failed = work.failed or "given back"
+            work.failed, work.given = work.failed or "given back", True
             self.left[work.hash].clear()
             self.alone = deque(job for job in self.alone if job.work is not work)
             for line in self.lines.values():
                 for lane in line.lanes.values():
                     lane.drop(work)
             calls = (jobs for kind, jobs in self.running.values() if kind != "read")
-            if not any(job.work is work for jobs in calls for job in jobs):
+            if not any(job.calling and job.work is work for jobs in calls for job in jobs):
                 for line in self.lines.values():
                     line.written = [job for job in line.written if job.work is not work]
                 self.mine.give_back(work.person_id)
         for person in wanted - {work.person_id for work in self.works}:
             self.mine.give_back(person)
+
+    def held(self, jobs: Iterable[Job]) -> list[Job]:
+        """Those of the jobs whose people were not given back meanwhile."""
+        return [job for job in jobs if job.work.person_id in self.mine.people]
 
     # what is ready
 
@@ -137,6 +146,7 @@ class Together:
         line = self.lines[jobs[0].step.app]
         line.lane(jobs[0]).writers -= 1
         ends = [End(job, told(error)) for job in jobs] if (error := of(future)) else future.result()
+        ends = [end for end in ends if end.job.work.person_id in self.mine.people]
         self.fail([(end.job, end.error) for end in ends if end.error])
         good = [end.job for end in ends if not end.error]
         for job in good:
@@ -148,13 +158,15 @@ class Together:
         """Accounts were read back."""
         line = self.lines[jobs[0].step.app]
         line.reading = False
-        jobs = [job for job in jobs if job.work.person_id in self.mine.people]
         error = of(future)
         shown = {} if error else future.result()
         good = [job for job in jobs if not error and there(job, shown)]
-        ledger.finish(self.site.db, [(job, evidence_of(shown.get(job.id))) for job in good])
-        self.after(good)
-        late = set(jobs) - set(good)
+        for first in range(0, len(good), FINISHED):
+            part = self.held(good[first : first + FINISHED])
+            ledger.finish(self.site.db, [(job, evidence_of(shown.get(job.id))) for job in part])
+            self.after(part)
+            self.hear()
+        late = set(self.held(jobs)) - set(good)
         now = time.monotonic()
         lost = [job for job in late if now - job.written_at > READ_BACK_SECONDS]
         self.fail([(job, told(error) if error else str(mismatch(job))) for job in lost])
@@ -164,8 +176,10 @@ class Together:
 
     def did(self, jobs: list[Job], future: Future[StepOutcome]) -> None:
         """One step in the way of a run of one's own has ended; it is in the record."""
-        (job,) = jobs
         error = of(future)
+        if not self.held(jobs):
+            return
+        (job,) = jobs
         outcome = StepOutcome.FAILED if error else future.result()
         job.work.results[job.step.id] = outcome
         if error:
@@ -202,7 +216,8 @@ def edges(work: Work) -> dict[str, set[str]]:
 
 def by_itself(job: Job, run_id: str) -> StepOutcome:
     """A step as a run of one's own does it; what fails for good is asked of a human by that run."""
-    return apply(job.work.case, job.step, run_id, again=not job.looked)
+    with calling([job]) as mine:
+        return apply(job.work.case, job.step, run_id, again=not job.looked) if mine else StepOutcome.BLOCKED
 
 
 def of(future: Future[Any]) -> Exception | None:
