@@ -78,7 +78,7 @@ async def until_under_way(run: FlowRun) -> None:
     """Until the run has begun to look."""
     while not await working(run):
         await asyncio.sleep(0.1)
-    await asyncio.sleep(1)
+    await asyncio.sleep(1)  # it takes everybody's leases first
 
 
 async def working(run: FlowRun) -> bool:

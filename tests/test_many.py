@@ -320,10 +320,11 @@ LOOKING, CHECKING, UNSIGNED, SIGNED = "it looks", "it checks", "it signs others"
 
 
 @pytest.mark.parametrize(
-    ("moment", "call", "who"), [(LOOKING, 0, 0), (CHECKING, 0, 0), (UNSIGNED, 1, 6), (SIGNED, 1, 0)]
+    ("moment", "asked", "given", "who"),
+    [(LOOKING, 0, 0, 0), (CHECKING, 0, 0, 0), (UNSIGNED, 0, 1, 6), (SIGNED, 1, 1, 0)],
 )
 def test_somebody_who_must_go_at_once_does_not_wait_while(
-    lives: Lives, monkeypatch: pytest.MonkeyPatch, moment: str, call: int, who: int
+    lives: Lives, monkeypatch: pytest.MonkeyPatch, moment: str, asked: int, given: int, who: int
 ) -> None:
     people, db = hire(lives), lives.site.db
     all_of(lives, people, DAY)
@@ -335,15 +336,15 @@ def test_somebody_who_must_go_at_once_does_not_wait_while(
     )
     real = getattr(place, name)
 
-    def meanwhile(*given: Any) -> Any:
+    def meanwhile(*words: Any) -> Any:
         number = next(calls)
-        if number == (0 if moment == UNSIGNED else call):
+        if number == asked:
             urgent.start()
             until(lambda: not urgent.is_alive() or marks.get(db, WANTED + sacked), "the urgent run waits")
-        if number == call:
+        if number == given:
             urgent.join(20)
             over.append(not urgent.is_alive())
-        return real(*given)
+        return real(*words)
 
     monkeypatch.setattr(together, "SIGNED", 3)
     monkeypatch.setattr(place, name, meanwhile)

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
 from uuid import uuid4
 
 import psutil
@@ -26,7 +25,7 @@ LASTS = timedelta(seconds=90)  # hosts whose clocks differ by more than this mus
 WAITS = timedelta(minutes=3)  # a wish older than this is of a run that is no more
 WANTED = "wanted person "
 HEARS = 0.2  # seconds between two looks for wishes
-BEATS_PER_LEASE = 4
+BEATS = 4  # of a lease, while it lasts
 SAME_START = 2.0  # seconds; how far apart two readings of one process's start may be
 
 
@@ -69,7 +68,7 @@ def lease(
         with asking_for(db, person_id, holder) if urgent else nullcontext():
             mine = Lease(wait_for(db, person_id, holder, wait_seconds, lasts))
     try:
-        with beating(renew, db, mine, lasts):
+        with beating(lasts.total_seconds() / BEATS, lambda: renew(db, mine, lasts)):
             yield mine
     finally:
         release(db, mine.row)
@@ -115,13 +114,7 @@ class Leases:
 
     def giving_way(self) -> AbstractContextManager[None]:
         """Until the block ends, in which nothing is written about the people, a thread gives way."""
-        return beating(self.keep_giving_way)
-
-    def keep_giving_way(self, ended: threading.Event) -> None:
-        """Give way again and again."""
-        while not ended.wait(HEARS):
-            with suppress(OperationalError):
-                self.give_way()
+        return beating(HEARS, self.give_way)
 
     def end(self, people: Iterable[str]) -> None:
         """Hold these leases no more."""
@@ -140,7 +133,7 @@ def leases(db: Database, people: Iterable[str], holder: str, lasts: timedelta = 
     with db.writing() as session:
         mine = {person for person in people if insert(db, session, row_of(person, holder, token, lasts))}
     try:
-        with beating(renew_all, db, token, lasts):
+        with beating(lasts.total_seconds() / BEATS, lambda: renew_all(db, token, lasts)):
             yield Leases(db, token, mine)
     finally:
         with db.writing() as session:
@@ -148,23 +141,31 @@ def leases(db: Database, people: Iterable[str], holder: str, lasts: timedelta = 
 
 
 @contextmanager
-def beating(renewal: Callable[..., None], *given: Any) -> Iterator[None]:
-    """Let a thread renew what is held, until the block ends."""
+def beating(seconds: float, beat: Callable[[], object]) -> Iterator[None]:
+    """Let a thread do this every so many seconds, until the block ends.
+
+    A database that cannot be reached now is asked again at the next beat.
+    """
     ended = threading.Event()
-    beat = threading.Thread(target=renewal, args=(*given, ended), name=renewal.__name__, daemon=True)
-    beat.start()
+
+    def beats() -> None:
+        while not ended.wait(seconds):
+            with suppress(OperationalError):
+                beat()
+
+    thread = threading.Thread(target=beats, name="beating", daemon=True)
+    thread.start()
     try:
         yield
     finally:
         ended.set()
-        beat.join()
+        thread.join()
 
 
-def renew_all(db: Database, token: str, lasts: timedelta, ended: threading.Event) -> None:
-    """Put off the end of all leases with this token until the work is over."""
-    while not ended.wait(lasts.total_seconds() / BEATS_PER_LEASE):
-        with suppress(OperationalError), db.writing() as session:
-            session.execute(update(LeaseRow).where(col(LeaseRow.token) == token).values(until=now() + lasts))
+def renew_all(db: Database, token: str, lasts: timedelta) -> None:
+    """Put off the end of all leases with this token."""
+    with db.writing() as session:
+        session.execute(update(LeaseRow).where(col(LeaseRow.token) == token).values(until=now() + lasts))
 
 
 def wait_for(db: Database, person_id: str, holder: str, wait_seconds: float, lasts: timedelta) -> LeaseRow:
@@ -242,13 +243,10 @@ def this_host() -> str:
     return f"{socket.gethostname()}/{namespace}"
 
 
-def renew(db: Database, mine: Lease, lasts: timedelta, ended: threading.Event) -> None:
-    """Put off the lease's end until the work is over, or the lease is somebody else's."""
-    while not ended.wait(lasts.total_seconds() / BEATS_PER_LEASE):
-        with suppress(OperationalError):  # a database that cannot be reached now is asked again at the next beat
-            if not put_off(db, mine.row, lasts):
-                mine.lost.set()
-                return
+def renew(db: Database, mine: Lease, lasts: timedelta) -> None:
+    """Put off the lease's end, unless the lease is somebody else's."""
+    if not mine.lost.is_set() and not put_off(db, mine.row, lasts):
+        mine.lost.set()
 
 
 def put_off(db: Database, row: LeaseRow, lasts: timedelta) -> bool:

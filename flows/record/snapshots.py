@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
 
@@ -11,6 +12,8 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow import csv, parquet
 from sqlalchemy import ColumnElement
+from sqlalchemy.orm import defer
+from sqlalchemy.orm.interfaces import ORMOption
 from sqlmodel import Session, col, select
 
 from flows.record.database import Database
@@ -44,15 +47,17 @@ def latest(db: Database, source: str, before: datetime | None = None) -> tuple[S
 
 
 def latest_row(db: Database, source: str) -> SnapshotRow | None:
-    """The last snapshot's row, its people left packed."""
+    """The last snapshot's row; its people are left in the database."""
+    people = col(SnapshotRow.people)
+    without_people = defer(people, raiseload=True)  # type: ignore[arg-type]  # sqlmodel tells too little of a column
     with db.session() as session:
-        return newest(session, col(SnapshotRow.source) == source)
+        return newest(session, col(SnapshotRow.source) == source, options=(without_people,))
 
 
-def newest(session: Session, *criteria: ColumnElement[bool]) -> SnapshotRow | None:
+def newest(session: Session, *criteria: ColumnElement[bool], options: Sequence[ORMOption] = ()) -> SnapshotRow | None:
     """The snapshot read last among those that meet the criteria."""
     order = (col(SnapshotRow.read_at).desc(), col(SnapshotRow.id).desc())
-    return session.exec(select(SnapshotRow).where(*criteria).order_by(*order).limit(1)).first()
+    return session.exec(select(SnapshotRow).options(*options).where(*criteria).order_by(*order).limit(1)).first()
 
 
 def new_row(source: str, people: pd.DataFrame, table: pa.Table, digest: str, read_at: datetime) -> SnapshotRow:
